@@ -1,0 +1,1 @@
+"""Is it a surge? Pure statistics over counts of distinct foreign users."""

@@ -1,0 +1,113 @@
+"""The interface between the detect stage and any detector: many series at once.
+
+A *bank* holds the state of every live series of one detect stage, as arrays. A series is a row;
+the caller gives rows out and takes them back. Time is the index of a bucket (event time divided
+by the bucket's length), never a clock.
+
+The order at every bucket is the law of online detection: first ``score_many``, which changes
+nothing, then ``learn_many``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a bank says of some rows at one bucket; every field is an array of one value a row.
+
+    Attributes:
+        score: evidence for a surge, larger is stranger; comparable with ``threshold`` only.
+        threshold: the score from which a verdict is an alarm (the same unit as ``score``).
+        observed: fresh users over the winning window.
+        expected: expected fresh users over the same window.
+        upper: the observed count at which the score would reach the threshold.
+        window: length of the winning window, in buckets.
+    """
+
+    score: FloatArray
+    threshold: FloatArray
+    observed: FloatArray
+    expected: FloatArray
+    upper: FloatArray
+    window: IntArray
+
+
+class Bank(Protocol):
+    """A detector over many series."""
+
+    def resize(self, parents: IntArray) -> None:
+        """Make room for as many rows as ``parents`` has, old ones first and unchanged.
+
+        Args:
+            parents: for each row the row it may borrow strength from (``all`` for a region or a
+                hashtag, the region for a pair), or -1; a parent comes before its children.
+        """
+
+    def expose(self, tests_per_week: float) -> None:
+        """Say how many chances of a false alarm a week brings: (series, bucket) with a post."""
+
+    def score_many(
+        self,
+        bucket: int,
+        rows: IntArray,
+        fresh: FloatArray,
+        precision: FloatArray,
+        longest: IntArray | None = None,
+    ) -> Scores:
+        """Score ``rows``, whose fresh users in ``bucket`` are ``fresh``. Changes nothing.
+
+        Args:
+            bucket: index of the bucket that has just closed.
+            rows: distinct row numbers, shape (n,).
+            fresh: estimated fresh users in the bucket, shape (n,), zero or more.
+            precision: share of users that the estimate rests on, shape (n,), in (0, 1];
+                1 is an exact count, 0.25 a sample of every fourth user.
+            longest: look at no window longer than this many buckets, shape (n,); a detector
+                without windows ignores it.
+        """
+
+    def learn_many(self, bucket: int, rows: IntArray, fresh: FloatArray) -> None:
+        """Learn a closed bucket. Rows that are not named had no fresh user in it."""
+
+    def skip(self, first: int, last: int, *, missing: bool) -> None:
+        """Learn that buckets ``first`` to ``last`` (inclusive) held nothing.
+
+        With ``missing`` they are a hole in the data, not zeros: they are not learned. A hole is
+        known to be one only after a while, so ``first`` may then name buckets that have been
+        skipped as zeros before; what can still be taken back of them is.
+        """
+
+    def log_silence(self, first: int, last: int) -> float:
+        """Natural logarithm of the odds that row 0 (``all``) has no user in these buckets.
+
+        0 where that is nothing remarkable; asked after ``last`` has been learned or skipped.
+        """
+
+    def band(self, buckets: IntArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Expected fresh users of single buckets, and the counts that would alarm in them.
+
+        Args:
+            buckets: indexes of buckets, shape (n,).
+            rows: the row that each is asked for, shape (n,).
+        """
+
+    def weight(self) -> FloatArray:
+        """How much would be lost with each row: 0 for idle ones, more for the heavier.
+
+        A row is idle when it has no recent users and no rate to speak of.
+        """
+
+    def mute(self, bucket: int, rows: IntArray) -> None:
+        """Let no window of these rows begin before ``bucket`` (their last episode ended there)."""
+
+    def keep(self, rows: IntArray) -> None:
+        """Forget all rows but these; row ``rows[i]`` becomes row ``i``."""

@@ -1,0 +1,226 @@
+"""What is expected: a rate a series, by hour of day, that a wave does not teach itself.
+
+The unit of learning is an hour. An hour is learned two hours after it ended, against the forecast
+made for it, and clipped (winsorised), so that a surge neither raises its own expectation nor
+widens its own band. The rate is an exponentially forgetting mean; the hour-of-day profile of a
+sparse series is shrunk towards its parent's (the region of a pair, ``all`` of a region or
+hashtag), and the dispersion towards a prior. Both are conjugate-style shrinkages: a prior worth a
+few counts, beside the counts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from detectors.bank import FloatArray, IntArray
+
+HOURS = 24
+LAG_HOURS = 2
+
+RATE_HALF_LIFE_HOURS = 48.0
+PROFILE_HALF_LIFE_DAYS = 10.0
+DISPERSION_HALF_LIFE_HOURS = 168.0
+
+PRIOR_USERS = 0.5
+"""Users that a series never seen is taken to have brought, before it was looked at."""
+PRIOR_HOURS = 1.0
+PROFILE_PRIOR = 8.0
+"""Users an hour of the day must have brought for its own count to weigh as much as the parent's."""
+DISPERSION_PRIOR = 0.05
+DISPERSION_PRIOR_WEIGHT = 30.0
+DISPERSION_MIN = 0.004
+DISPERSION_MAX = 4.0
+CLIP_SIGMAS = 3.0
+CLIP_AFTER_HOURS = 24.0
+"""A younger log has no forecast that could say what is too much."""
+COVERED_MIN = 0.9
+"""An hour seen in part only is too noisy to say anything of the dispersion."""
+
+_RATE_DECAY = 0.5 ** (1.0 / RATE_HALF_LIFE_HOURS)
+_PROFILE_DECAY = 0.5 ** (1.0 / PROFILE_HALF_LIFE_DAYS)
+_DISPERSION_DECAY = 0.5 ** (1.0 / DISPERSION_HALF_LIFE_HOURS)
+
+# Array attributes that have one value (or one row of 24) a series.
+_FIELDS = ("mass", "exposure", "square", "excess", "profile_mass", "profile", "rate", "dispersion")
+_ROWS_MIN = 256
+
+
+class Baseline:
+    """Expected fresh users an hour, of many series.
+
+    Rows that no series has taken yet learn zeros like any other, so that a new series starts as
+    one that has been absent for as long as the log is old. The last row is never taken: it is
+    what a row is reset to.
+
+    Attributes:
+        age_hours: hours that have been learned.
+        rate: expected fresh users an hour at a profile of 1, shape (capacity,).
+        profile: hour-of-day factors, about 1 on average, shape (capacity, 24).
+        dispersion: relative variance beyond Poisson's, ``Var = m + dispersion * m**2``.
+    """
+
+    def __init__(self) -> None:
+        self.mass = np.zeros(_ROWS_MIN)
+        self.exposure = np.zeros(_ROWS_MIN)
+        self.square = np.zeros(_ROWS_MIN)
+        self.excess = np.zeros(_ROWS_MIN)
+        self.profile_mass = np.zeros((_ROWS_MIN, HOURS), dtype=np.float32)
+        self.profile = np.ones((_ROWS_MIN, HOURS), dtype=np.float32)
+        self.rate = np.zeros(_ROWS_MIN)
+        self.dispersion = np.zeros(_ROWS_MIN)
+        self.rows = 0
+        self._parents = np.full(_ROWS_MIN, -1, dtype=np.int64)
+        self._profile_days = np.zeros(HOURS)
+        self._hour: int | None = None
+        self._counts = [np.zeros(_ROWS_MIN) for _ in range(LAG_HOURS + 1)]
+        self._covered = [0.0] * (LAG_HOURS + 1)
+        self.age_hours = 0.0
+        self._refresh()
+
+    def resize(self, parents: IntArray) -> None:
+        """Take rows; see ``Bank.resize``."""
+        old, new = self.rows, len(parents)
+        capacity = len(self.mass)
+        if new >= capacity:
+            more = max(2 * capacity, new + 1) - capacity
+            for name in _FIELDS:
+                array = getattr(self, name)
+                setattr(self, name, np.concatenate([array, np.repeat(array[-1:], more, axis=0)]))
+            self._counts = [np.concatenate([c, np.zeros(more)]) for c in self._counts]
+            self._parents = np.concatenate([self._parents, np.full(more, -1, dtype=np.int64)])
+        self._parents[old:new] = parents[old:]
+        for row in range(old, new):
+            if parents[row] >= 0:
+                self.profile[row] = self.profile[parents[row]]
+        self.rows = new
+
+    def keep(self, rows: IntArray, parents: IntArray) -> None:
+        """Keep only ``rows``, whose parents in the new numbering are ``parents``."""
+        kept = len(rows)
+        for name in _FIELDS:
+            array = getattr(self, name)
+            array[:kept] = array[rows]
+            array[kept : self.rows] = array[-1]
+        for counts in self._counts:
+            counts[:kept] = counts[rows]
+            counts[kept : self.rows] = 0.0
+        self._parents[:kept] = parents
+        self._parents[kept : self.rows] = -1
+        self.rows = kept
+
+    def _refresh(self) -> None:
+        self.rate = (PRIOR_USERS + self.mass) / (PRIOR_HOURS + self.exposure)
+        raw = (self.excess + DISPERSION_PRIOR * DISPERSION_PRIOR_WEIGHT) / (
+            self.square + DISPERSION_PRIOR_WEIGHT
+        )
+        # A rate that rests on few users is itself uncertain: the predictive distribution of a
+        # Poisson count with a gamma-distributed rate adds 1/shape to the dispersion.
+        self.dispersion = np.clip(raw, DISPERSION_MIN, DISPERSION_MAX) + 1.0 / (
+            PRIOR_USERS + self.mass
+        )
+
+    def expected(self, rows: IntArray, overlap: FloatArray) -> FloatArray:
+        """Expected fresh users of windows.
+
+        Args:
+            rows: shape (n,).
+            overlap: hours that each window spends in each hour of the day, shape (24, k).
+
+        Returns:
+            Shape (n, k).
+        """
+        profile = self.profile[rows].astype(np.float64)
+        return np.asarray(self.rate[rows, None] * (profile @ overlap))
+
+    def observe(self, hour: int, rows: IntArray, fresh: FloatArray, covered: float) -> None:
+        """Add a bucket's counts to its hour, which is ``covered`` hours longer for it.
+
+        Args:
+            hour: index of the hour since 1970; must not fall from call to call.
+            rows: distinct rows, shape (n,).
+            fresh: their counts, shape (n,).
+            covered: hours of good data that the bucket stands for; 0 where data are missing.
+        """
+        if self._hour is None:
+            self._hour = hour
+        while self._hour < hour:
+            self._close_hour()
+        self._counts[0][rows] += fresh
+        self._covered[0] += covered
+
+    def uncover(self, hour: int, covered: float) -> None:
+        """Take back ``covered`` hours of zeros of an hour that has not been learned yet."""
+        if self._hour is not None and 0 <= self._hour - hour <= LAG_HOURS:
+            ago = self._hour - hour
+            self._covered[ago] = max(self._covered[ago] - covered, 0.0)
+
+    def _close_hour(self) -> None:
+        assert self._hour is not None
+        hour = self._hour - LAG_HOURS
+        counts, covered = self._counts.pop(), self._covered.pop()
+        if covered > 0.0:
+            self._learn(hour % HOURS, counts / covered, covered)
+        counts[:] = 0.0
+        self._counts.insert(0, counts)
+        self._covered.insert(0, 0.0)
+        self._hour += 1
+
+    def _learn(self, hour_of_day: int, count: FloatArray, covered: float) -> None:
+        """Learn an hour's counts (scaled to a full hour), of which ``covered`` were seen."""
+        profile = self.profile[:, hour_of_day].astype(np.float64)
+        forecast = self.rate * profile
+        if self.age_hours >= CLIP_AFTER_HOURS:
+            spread = np.sqrt(forecast * (1.0 + self.dispersion * forecast))
+            count = np.minimum(count, forecast + CLIP_SIGMAS * spread + 1.0)
+            if covered > COVERED_MIN:
+                error = count - forecast
+                self.square = self.square * _DISPERSION_DECAY + forecast * forecast
+                self.excess = self.excess * _DISPERSION_DECAY + error * error - forecast
+        self.age_hours += covered
+        decay = _RATE_DECAY**covered
+        self.mass = self.mass * decay + covered * count
+        self.exposure = self.exposure * decay + covered * profile
+        self._learn_profile(hour_of_day, count, covered)
+        self._refresh()
+
+    def _learn_profile(self, hour_of_day: int, count: FloatArray, covered: float) -> None:
+        days = self._profile_days
+        days[hour_of_day] = days[hour_of_day] * _PROFILE_DECAY + covered
+        column = self.profile_mass[:, hour_of_day]
+        column *= np.float32(_PROFILE_DECAY)
+        column += (covered * count).astype(np.float32)
+        # What this hour of the day would have brought at a flat profile.
+        flat = self.mass / np.maximum(self.exposure, 1e-9) * days[hour_of_day]
+        # ``all`` first, so that its children borrow what it has just learned; a pair borrows what
+        # its region had the day before.
+        mine = self.profile[:, hour_of_day]
+        mine[0] = (column[0] + PROFILE_PRIOR) / (flat[0] + PROFILE_PRIOR)
+        borrowed = np.where(self._parents >= 0, mine[self._parents], np.float32(1.0))
+        borrowed[0] = 1.0
+        mine[:] = (column + PROFILE_PRIOR * borrowed) / (flat + PROFILE_PRIOR)
+
+
+def overlap(hour_from: FloatArray, hour_to: float) -> FloatArray:
+    """Hours that windows ending together spend in each hour of the day.
+
+    Args:
+        hour_from: starts of the windows in hours since 1970, shape (k,), at most 24 h back.
+        hour_to: their common end.
+
+    Returns:
+        Shape (24, k); a column sums to the window's length.
+
+    >>> overlap(np.array([22.5]), 25.0)[[22, 23, 0, 1], 0].tolist()
+    [0.5, 1.0, 1.0, 0.0]
+    """
+    first = math.floor(float(np.min(hour_from)))
+    last = math.ceil(hour_to)
+    starts = np.arange(first, max(last, first + 1), dtype=np.float64)
+    within = np.minimum(starts[:, None] + 1.0, hour_to) - np.maximum(starts[:, None], hour_from)
+    hours = np.zeros((HOURS, len(hour_from)))
+    np.add.at(hours, starts.astype(np.int64) % HOURS, np.maximum(within, 0.0))
+    return hours

@@ -1,0 +1,151 @@
+"""The life cycle of one series: when an episode opens, peaks and closes.
+
+The rules, which the documentation's diagram is drawn from, are ``TRANSITIONS``. What the signs
+mean stands at ``Episode.sign``. Silence of the source (missing data) gives no sign at all, so it
+never closes an episode.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """State of a series."""
+
+    QUIET = "quiet"
+    OPEN = "open"
+    PEAKED = "peaked"
+
+
+class Sign(StrEnum):
+    """What one bucket says of a series."""
+
+    ALARM = "alarm"
+    FALLING = "falling"
+    RISING = "rising"
+    CALM = "calm"
+    NONE = "none"
+
+
+TRANSITIONS: dict[tuple[State, Sign], State] = {
+    (State.QUIET, Sign.ALARM): State.OPEN,
+    (State.OPEN, Sign.FALLING): State.PEAKED,
+    (State.PEAKED, Sign.RISING): State.OPEN,
+    (State.OPEN, Sign.CALM): State.QUIET,
+    (State.PEAKED, Sign.CALM): State.QUIET,
+}
+"""Every change of state; any other sign leaves the state as it is."""
+
+FALLEN = 0.6
+"""An hour with less than this share of the best hour is past the peak ..."""
+RISEN = 1.2
+"""... and one with more than this multiple of it is a new rise."""
+CALM_SHARE = 1.0 / 3.0
+"""A score below this share of the threshold is calm."""
+NOISE_SIGMAS = 3.0
+GROWTH_SPANS_MINUTES = (60.0, 30.0, 15.0, 10.0, 5.0)
+GROWTH_USERS_MIN = 10.0
+
+
+def next_state(state: State, sign: Sign) -> State:
+    """The state after a sign.
+
+    >>> next_state(State.QUIET, Sign.CALM)
+    <State.QUIET: 'quiet'>
+    """
+    return TRANSITIONS.get((state, sign), state)
+
+
+@dataclass
+class Episode:
+    """One run of unusual buckets in one series.
+
+    Attributes:
+        opened: bucket that raised the alarm.
+        onset: first bucket of the estimated surge, at or before ``opened``.
+        window: winning window at the opening, buckets; calm is judged over no longer ones.
+        hour: buckets an hour has (at least 1).
+        close_after: buckets of calm that close the episode.
+        excess: users above expectation since the onset.
+    """
+
+    opened: int
+    onset: int
+    window: int
+    hour: int
+    close_after: int
+    state: State = State.OPEN
+    excess: float = 0.0
+    calm_for: int = 0
+    peak: float = 0.0
+    peak_bucket: int = 0
+    recent: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def observe(self, bucket: int, fresh: float, expected: float) -> None:
+        """Take in one bucket of good data, in order; the first is the onset's."""
+        self.excess += fresh - expected
+        self.recent.append((fresh, expected))
+        if len(self.recent) > 2 * self.hour:
+            self.recent.popleft()
+        last_hour = self.last_hour
+        if last_hour > self.peak:
+            self.peak, self.peak_bucket = last_hour, bucket
+
+    @property
+    def last_hour(self) -> float:
+        """Fresh users of the last hour."""
+        return self._sum(0, self.hour)[0]
+
+    def _sum(self, skip: int, count: int) -> tuple[float, float]:
+        """Fresh and expected users of ``count`` buckets, ``skip`` buckets ago."""
+        end = len(self.recent) - skip
+        some = [self.recent[i] for i in range(max(end - count, 0), max(end, 0))]
+        return sum(x for x, _ in some), sum(m for _, m in some)
+
+    def sign(self, bucket: int, score: float, threshold: float) -> Sign:
+        """What this bucket says; ``score`` is over windows no longer than ``window`` or an hour.
+
+        Calm wins over a fall, and both need time: a fall an hour after the peak, calm
+        ``close_after`` buckets in a row.
+        """
+        self.calm_for = self.calm_for + 1 if score < CALM_SHARE * threshold else 0
+        if self.calm_for >= self.close_after:
+            return Sign.CALM
+        now, peak = self.last_hour, self.peak
+        if self.state is State.PEAKED:
+            # The peak has moved up with the rise; compare with the one that was left.
+            return Sign.RISING if now > RISEN * self._left_peak else Sign.NONE
+        low = now < FALLEN * peak and peak - now > NOISE_SIGMAS * math.sqrt(peak)
+        if low and bucket - self.peak_bucket >= self.hour:
+            return Sign.FALLING
+        return Sign.NONE
+
+    _left_peak: float = 0.0
+
+    def move(self, sign: Sign) -> bool:
+        """Follow a sign; true when the state changes."""
+        before, self.state = self.state, next_state(self.state, sign)
+        if sign is Sign.FALLING:
+            self._left_peak = self.peak
+        return self.state is not before
+
+    def doubling_minutes(self, bucket_minutes: float) -> float | None:
+        """Time in which the excess doubles, over the longest span that shows growth, or None.
+
+        The excess of the last span against that of the span before: ``span ln 2 / ln(e2/e1)``.
+        """
+        for span_minutes in GROWTH_SPANS_MINUTES:
+            span = max(1, round(span_minutes / bucket_minutes))
+            if 2 * span > len(self.recent) or span > self.hour:
+                continue
+            late, late_expected = self._sum(0, span)
+            early, early_expected = self._sum(span, span)
+            e2, e1 = late - late_expected, early - early_expected
+            noise = 2.0 * math.sqrt(late + early)
+            if late >= GROWTH_USERS_MIN and e1 > 0.0 and e2 - e1 > noise:
+                return span * bucket_minutes * math.log(2.0) / math.log(e2 / e1)
+        return None

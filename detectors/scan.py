@@ -1,0 +1,361 @@
+"""The default detector: a multi-window scan of fresh users against what is expected.
+
+For windows of one bucket to twelve hours that end now, the fresh users of the window are compared
+with their expectation (``detectors.ratio``); the largest ratio over the windows is the score.
+
+By Chernoff's bound a quiet series exceeds a score ``s`` in one window with a probability of at
+most ``exp(-s)``, so the budget asks for a threshold of ``ln(chances a week / budget)``. Real
+series are burstier than the model: where the scores of past weeks turn out to have a longer tail,
+the threshold follows the tail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+from detectors.bank import FloatArray, IntArray, Scores
+from detectors.baseline import HOURS, Baseline, overlap
+from detectors.ratio import log_likelihood_ratio, single_ratio, upper_count
+from detectors.tail import Tail
+
+WINDOW_MINUTES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 240, 480, 720)
+WINDOW_FACTOR = 4.0
+"""Windows of one series overlap: twelve of them are worth about this many independent chances."""
+
+YOUNG_USERS = 1.0
+"""A series that is remembered to have brought fewer users than this is young: it has no history
+that could say how bursty it is, so young series share one tail."""
+LOOK_FROM_USERS = 3
+"""Smaller windows say nothing, not even to the tail of scores."""
+UNPROVEN = (1.0, 1.6)
+"""Until a tail has been learned, how much longer than modelled it is taken to be: young hashtags
+come in bursts, the model knows only chance."""
+TAIL_LAG_HOURS = 12
+"""A wave shows in the scores hours before it passes the threshold; scores so young don't count."""
+TAIL_AFTER_HOURS = 12.0
+"""Before so much has been learned, scores say more of our ignorance than of the series."""
+FEW_ROWS = 6
+NONE: FloatArray = np.zeros(0)
+
+_BACKLOG_HOURS = 1.0
+_ROWS_MIN = 256
+_OVERLAPS_MAX = 1_500
+_IDLE_USERS = 1e-6
+_IDLE_MASS = 0.5
+_SILENCE_MIN = 5.0
+"""Silence where fewer users than this were expected is not looked at any closer."""
+
+
+class ScanBank:
+    """The scan over many series; see ``detectors.bank.Bank`` for the protocol.
+
+    Args:
+        bucket_minutes: length of a bucket; must divide an hour.
+        false_incidents_per_week: the budget over all series.
+        min_users: a window with fewer fresh users never scores.
+        fresh_for_buckets: how long a user stays counted; the backlog after a gap ends with it.
+    """
+
+    def __init__(
+        self,
+        *,
+        bucket_minutes: float,
+        false_incidents_per_week: float,
+        min_users: float,
+        fresh_for_buckets: int,
+    ) -> None:
+        self.bucket_hours = bucket_minutes / 60.0
+        self.budget = false_incidents_per_week
+        self.min_users = min_users
+        self.fresh_for = fresh_for_buckets
+        spans = sorted({max(1, round(minutes / bucket_minutes)) for minutes in WINDOW_MINUTES})
+        self.windows = np.array(spans, dtype=np.int64)
+        self._spans = spans
+        self.baseline = Baseline()
+        self._tests_per_week = 1_000.0
+        self._rows = 0
+        self._parents = np.zeros(0, dtype=np.int64)
+        # Sum over each window less its newest bucket, which comes with the score.
+        self._sums = np.zeros((_ROWS_MIN, len(spans)))
+        self._not_before = np.zeros(_ROWS_MIN, dtype=np.int64)
+        self._events: deque[tuple[int, IntArray, FloatArray]] = deque()
+        self._left = [0] * len(spans)
+        self._next: int | None = None
+        self._start = 0
+        self._gap: tuple[int, int] | None = None
+        self._overlaps: dict[int, FloatArray] = {}
+        self._look_from = min(min_users, LOOK_FROM_USERS)
+        share = false_incidents_per_week / 2.0
+        self._tails = [
+            Tail(bucket_minutes, share, lag_blocks=TAIL_LAG_HOURS, shape_max=0.0) for _ in range(2)
+        ]
+        self._seen: tuple[int, FloatArray, FloatArray] = (-1, NONE, NONE)
+
+    # -- protocol: rows ------------------------------------------------------------------------
+
+    def resize(self, parents: IntArray) -> None:
+        """See ``Bank.resize``."""
+        rows = len(parents)
+        if rows > len(self._sums):
+            more = max(len(self._sums), rows - len(self._sums))
+            self._sums = np.concatenate([self._sums, np.zeros((more, len(self.windows)))])
+            self._not_before = np.concatenate([self._not_before, np.zeros(more, dtype=np.int64)])
+        self._rows = rows
+        self._parents = parents
+        self.baseline.resize(parents)
+
+    def keep(self, rows: IntArray) -> None:
+        """See ``Bank.keep``."""
+        new = np.full(self._rows + 1, -1, dtype=np.int64)
+        new[rows] = np.arange(len(rows))
+        kept = len(rows)
+        for array in (self._sums, self._not_before):
+            array[:kept] = array[rows]
+            array[kept : self._rows] = 0
+        events: deque[tuple[int, IntArray, FloatArray]] = deque()
+        for bucket, at, counts in self._events:
+            moved = new[at]
+            live = moved >= 0
+            events.append((bucket, moved[live], counts[live]))
+        self._events = events
+        parents = new[self._parents[rows]]
+        self._rows, self._parents = kept, parents
+        self.baseline.keep(rows, parents)
+
+    def weight(self) -> FloatArray:
+        """See ``Bank.weight``: recent users count in full, older ones as far as remembered."""
+        recent = self._sums[: self._rows, -1]
+        mass = self.baseline.mass[: self._rows]
+        idle = (recent < _IDLE_USERS) & (mass < _IDLE_MASS)
+        return np.where(idle, 0.0, recent + mass)
+
+    def mute(self, bucket: int, rows: IntArray) -> None:
+        """See ``Bank.mute``."""
+        self._not_before[rows] = bucket
+
+    # -- protocol: score, then learn -------------------------------------------------------------
+
+    def expose(self, tests_per_week: float) -> None:
+        """See ``Bank.expose``."""
+        self._tests_per_week = max(tests_per_week, 1.0)
+
+    @property
+    def threshold(self) -> float:
+        """The score that the budget asks for if quiet series behaved exactly as modelled."""
+        return float(np.log(max(self._tests_per_week * WINDOW_FACTOR / self.budget, 20.0)))
+
+    def _threshold(self, group: int) -> float:
+        """Threshold of the grown (0) or the young (1) series: never under the modelled one."""
+        learned = self._tails[group].threshold
+        if math.isfinite(learned):
+            return max(self.threshold, learned)
+        return self.threshold * UNPROVEN[group]
+
+    def _overlap(self, bucket: int) -> FloatArray:
+        """Hours of the day of every window that ends with ``bucket``; the same every day."""
+        of_day = bucket % round(24.0 / self.bucket_hours)
+        known = self._overlaps.get(of_day)
+        if known is None:
+            end = (of_day + 1) * self.bucket_hours
+            known = overlap(end - self.windows.astype(np.float64) * self.bucket_hours, end)
+            if len(self._overlaps) >= _OVERLAPS_MAX:
+                self._overlaps.clear()
+            self._overlaps[of_day] = known
+        return known
+
+    def _expected(self, bucket: int, rows: IntArray) -> FloatArray:
+        """Expected fresh users of every window that ends with ``bucket``, shape (n, windows)."""
+        expected = self.baseline.expected(rows, self._overlap(bucket))
+        if self._gap is not None and bucket - self._gap[1] <= self.fresh_for:
+            # Who would have been counted in the gap shows up after it, within about an hour.
+            first, last = self._gap
+            first = max(first, last - min(self.fresh_for, round(23.0 / self.bucket_hours)))
+            hours = overlap(np.array([first * self.bucket_hours]), (last + 1) * self.bucket_hours)
+            backlog = self.baseline.expected(rows, hours)
+            share = np.minimum(self.windows * self.bucket_hours / _BACKLOG_HOURS, 1.0)
+            expected = expected + backlog * share
+        return expected
+
+    def log_silence(self, first: int, last: int) -> float:
+        """See ``Bank.log_silence``."""
+        hours = (last + 1 - first) * self.bucket_hours
+        profile = self.baseline.profile[0]
+        if hours * self.baseline.rate[0] * float(profile.max()) < _SILENCE_MIN:
+            return 0.0
+        day = min(hours, 24.0)
+        end = (last + 1) * self.bucket_hours
+        all_rows = np.zeros(1, dtype=np.int64)
+        mean = self.baseline.expected(all_rows, overlap(np.array([end - day]), end))[0, 0]
+        mean *= hours / day
+        spread = self.baseline.dispersion[0]
+        return float(-np.log1p(spread * mean) / spread)
+
+    def score_many(
+        self,
+        bucket: int,
+        rows: IntArray,
+        fresh: FloatArray,
+        precision: FloatArray,
+        longest: IntArray | None = None,
+    ) -> Scores:
+        """See ``Bank.score_many``."""
+        n = len(rows)
+        threshold = np.full(n, self.threshold)
+        scores = Scores(
+            np.zeros(n), threshold, fresh.copy(), np.zeros(n), np.zeros(n), np.ones(n, np.int64)
+        )
+        # Most series of most buckets have too few users for any verdict: leave at once.
+        at = np.flatnonzero(self._sums[rows, -1] + fresh >= self._look_from)
+        if len(at) == 0:
+            self._seen = (bucket, NONE, NONE)
+            return scores
+        if len(at) <= FEW_ROWS and longest is None:
+            return self._score_few(bucket, rows, fresh, precision, at, scores)
+        some = rows[at]
+        observed = self._sums[some] + fresh[at, None]
+        expected = self._expected(bucket, some)
+        dispersion = self.baseline.dispersion[some]
+        ratio = log_likelihood_ratio(observed, expected, dispersion[:, None])
+        begin = bucket + 1 - self.windows
+        earliest = np.maximum(self._not_before[some], self._start)
+        allowed = begin >= earliest[:, None]
+        ratio = np.where(allowed, ratio, 0.0) * precision[at, None]
+        young = self.baseline.mass[some] < YOUNG_USERS
+        if longest is None:
+            best_any = ratio.max(axis=1)
+            self._seen = (bucket, best_any[~young], best_any[young])
+        else:
+            ratio = np.where(self.windows <= longest[at, None], ratio, 0.0)
+        ratio = np.where(observed >= self.min_users, ratio, 0.0)
+        best = np.argmax(ratio, axis=1)
+        pick = np.arange(len(at))
+        threshold[at] = np.where(young, self._threshold(1), self._threshold(0))
+        scores.score[at] = ratio[pick, best]
+        scores.observed[at] = observed[pick, best]
+        scores.expected[at] = expected[pick, best]
+        scores.window[at] = self.windows[best]
+        high = np.flatnonzero(scores.score[at] >= 0.5 * threshold[at])
+        if len(high):
+            scores.upper[at[high]] = self._upper(
+                expected[high, best[high]],
+                dispersion[high],
+                threshold[at[high]] / precision[at[high]],
+            )
+        return scores
+
+    def _score_few(
+        self,
+        bucket: int,
+        rows: IntArray,
+        fresh: FloatArray,
+        precision: FloatArray,
+        at: IntArray,
+        scores: Scores,
+    ) -> Scores:
+        """The same for a few rows, one by one: ten times as fast where logs are sparse."""
+        seen: tuple[list[float], list[float]] = ([], [])
+        expected = self._expected(bucket, rows[at])
+        for i, means in zip(at.tolist(), expected.tolist(), strict=True):
+            row = int(rows[i])
+            newest, dispersion = float(fresh[i]), float(self.baseline.dispersion[row])
+            young = int(self.baseline.mass[row] < YOUNG_USERS)
+            share = float(precision[i])
+            reach = bucket + 1 - max(int(self._not_before[row]), self._start)
+            any_best = best = 0.0
+            best_k = 0
+            for k, (sum_before, mean) in enumerate(
+                zip(self._sums[row].tolist(), means, strict=True)
+            ):
+                count = sum_before + newest
+                if self._spans[k] > reach:
+                    break
+                if count > mean and count >= self._look_from:
+                    ratio = share * single_ratio(count, mean, dispersion)
+                    any_best = max(any_best, ratio)
+                    if count >= self.min_users and ratio > best:
+                        best, best_k = ratio, k
+            seen[young].append(any_best)
+            threshold = self._threshold(young)
+            scores.threshold[i] = threshold
+            scores.score[i] = best
+            scores.observed[i] = float(self._sums[row, best_k]) + newest
+            scores.expected[i] = means[best_k]
+            scores.window[i] = self._spans[best_k]
+            if best >= 0.5 * threshold:
+                mean_array, spread = np.array([means[best_k]]), np.array([dispersion])
+                scores.upper[i] = self._upper(mean_array, spread, np.array([threshold / share]))[0]
+        self._seen = (bucket, np.array(seen[0]), np.array(seen[1]))
+        return scores
+
+    def _upper(self, expected: FloatArray, dispersion: FloatArray, score: FloatArray) -> FloatArray:
+        return np.maximum(upper_count(expected, dispersion, score), self.min_users)
+
+    def band(self, buckets: IntArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """See ``Bank.band``."""
+        hour = (buckets * self.bucket_hours).astype(np.int64) % HOURS
+        baseline = self.baseline
+        expected = baseline.rate[rows] * baseline.profile[rows, hour] * self.bucket_hours
+        young = baseline.mass[rows] < YOUNG_USERS
+        threshold = np.where(young, self._threshold(1), self._threshold(0))
+        return expected, self._upper(expected, baseline.dispersion[rows], threshold)
+
+    def learn_many(self, bucket: int, rows: IntArray, fresh: FloatArray) -> None:
+        """See ``Bank.learn_many``."""
+        if self._next is None:
+            self._start = bucket
+        if self._seen[0] != bucket:
+            self.score_many(bucket, rows, fresh, np.ones(len(rows)))
+        if self.baseline.age_hours >= TAIL_AFTER_HOURS:
+            for tail, best in zip(self._tails, self._seen[1:], strict=True):
+                tail.add(best)
+        if len(rows):
+            self._events.append((bucket, rows, fresh))
+            self._sums[rows] += fresh[:, None]
+        self.baseline.observe(int(bucket * self.bucket_hours), rows, fresh, self.bucket_hours)
+        self._advance(bucket)
+
+    def skip(self, first: int, last: int, *, missing: bool) -> None:
+        """See ``Bank.skip``."""
+        if self._next is None:
+            self._start = first
+        none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
+        bucket = first
+        while bucket <= last:
+            hour = int(bucket * self.bucket_hours)
+            end = min(last, round((hour + 1) / self.bucket_hours) - 1)
+            hours = (end - bucket + 1) * self.bucket_hours
+            if self._next is not None and bucket < self._next:
+                self.baseline.uncover(hour, hours)
+            else:
+                self.baseline.observe(hour, none, zero, 0.0 if missing else hours)
+                if not missing and self.baseline.age_hours >= TAIL_AFTER_HOURS:
+                    for tail in self._tails:
+                        tail.add_empty(end - bucket + 1)
+            bucket = end + 1
+        if missing:
+            if self._gap is not None and self._gap[1] + 1 >= first:
+                first = self._gap[0]
+            self._gap = (first, last)
+            self._start = max(self._start, last + 1)
+        self._advance(last)
+
+    def _advance(self, bucket: int) -> None:
+        """Take out of each window what leaves it when the bucket after ``bucket`` comes."""
+        self._next = bucket + 1
+        events, left = self._events, self._left
+        for k, window in enumerate(self._spans):
+            dead = bucket + 1 - window
+            i = left[k]
+            while i < len(events) and events[i][0] <= dead:
+                _, rows, counts = events[i]
+                self._sums[rows, k] -= counts
+                i += 1
+            left[k] = i
+        gone = left[-1]
+        if gone:
+            for _ in range(gone):
+                events.popleft()
+            self._left = [i - gone for i in left]

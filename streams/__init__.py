@@ -1,0 +1,1 @@
+"""How posts, counts and alerts move."""

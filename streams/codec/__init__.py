@@ -1,0 +1,39 @@
+"""Bytes ↔ records; the only home of field names."""
+
+from streams.codec.decode import (
+    RECORD_BYTES,
+    Batch,
+    PostDecoder,
+    PostItem,
+    account_created_ms,
+    primary_language,
+    region_code,
+)
+from streams.codec.diagnose import RAW_BYTES
+from streams.codec.encode import encode_alert, encode_post, encode_reject, encode_tick
+from streams.codec.fields import HASHTAGS_MAX, ID_CHARS, REQUIRED, FieldMap, RawPost
+from streams.codec.timestamps import EARLIEST_MS, LATEST_MS, epoch_ms, rfc3339
+
+__all__ = [
+    "EARLIEST_MS",
+    "HASHTAGS_MAX",
+    "ID_CHARS",
+    "LATEST_MS",
+    "RAW_BYTES",
+    "RECORD_BYTES",
+    "REQUIRED",
+    "Batch",
+    "FieldMap",
+    "PostDecoder",
+    "PostItem",
+    "RawPost",
+    "account_created_ms",
+    "encode_alert",
+    "encode_post",
+    "encode_reject",
+    "encode_tick",
+    "epoch_ms",
+    "primary_language",
+    "region_code",
+    "rfc3339",
+]

@@ -1,0 +1,137 @@
+"""A replay's alerts, folded into one story an incident."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from streams.console import phrases
+from streams.console.timeline import Step, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SENT_KEPT = 30
+"""Alerts listed of one incident; an incident that sends more is listed by its first ones."""
+
+_MINUTE_MS = 60_000
+_LEAD_MINUTES_MIN = 120
+_LEAD_SHARE = 0.4
+_SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One alert as it went out: when, what it said, and what was known then."""
+
+    time: str
+    kind: str
+    severity: str
+    users: int
+    headline: str
+
+
+@dataclass(slots=True)
+class Story:
+    """One incident: its cause series, latest data, and the alerts that told of it."""
+
+    series: str
+    data: phrases.Data
+    last_time: str
+    sent: list[Sent] = field(default_factory=list)
+    sent_total: int = 0
+
+    @property
+    def end_ms(self) -> int:
+        """When it closed, or the last alert about it."""
+        return phrases.epoch_ms(self.data["closed_at"] or self.last_time)
+
+    def window(self, log_end_ms: int) -> Window:
+        """The stretch to draw: the incident with some time before and after."""
+        start = phrases.epoch_ms(self.data["onset_at"])
+        end = self.end_ms if self.data["closed_at"] else max(self.end_ms, log_end_ms)
+        lead = max(_LEAD_MINUTES_MIN * _MINUTE_MS, round((end - start) * _LEAD_SHARE))
+        return Window(self.series, start - lead, end + lead // 2)
+
+    def history(self) -> list[Step]:
+        """The history that the last alert carried."""
+        return [
+            Step(
+                phrases.epoch_ms(step["at"]),
+                step["minutes"],
+                step["observed"],
+                step["expected"],
+                step["upper"],
+            )
+            for step in self.data["history"]
+        ]
+
+    def rank(self) -> tuple[int, int, str]:
+        """Sort key: what an operator should read first comes first."""
+        severity = self.data["severity"]
+        place = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
+        return place, -self.data["users"], self.data["incident_id"]
+
+
+@dataclass(slots=True)
+class Digest:
+    """Everything the report says about alerts.
+
+    Attributes:
+        stories: incident id to story, in order of first alert.
+        pipeline: the last alert about each disturbance of the pipeline, in order of appearance.
+        fingerprint: the configuration's, from any incident; None when there was none.
+    """
+
+    stories: dict[str, Story] = field(default_factory=dict)
+    pipeline: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    fingerprint: str | None = None
+
+    def ranked(self) -> list[Story]:
+        """The stories, most urgent first."""
+        return sorted(self.stories.values(), key=Story.rank)
+
+
+def read_alerts(alerts: Iterable[Mapping[str, Any]]) -> Digest:
+    """Fold alerts (see the alert schema), in order of time; each is read once."""
+    digest = Digest()
+    for alert in alerts:
+        data = alert["data"]
+        if str(alert["type"]).startswith("surgewatch.pipeline."):
+            digest.pipeline[alert["subject"], data["from"]] = alert
+            continue
+        digest.fingerprint = data["config_fingerprint"]
+        story = digest.stories.get(data["incident_id"])
+        if story is None:
+            story = Story(alert["subject"], data, alert["time"])
+            digest.stories[data["incident_id"]] = story
+        story.series, story.data, story.last_time = alert["subject"], data, alert["time"]
+        story.sent_total += 1
+        if len(story.sent) < SENT_KEPT:
+            story.sent.append(
+                Sent(
+                    alert["time"],
+                    phrases.kind(alert),
+                    data["severity"],
+                    data["users"],
+                    phrases.window(data),
+                )
+            )
+    return digest
+
+
+def incident_steps(history: list[Step], rows: list[Step]) -> list[Step]:
+    """Join what an alert carried with the finer series rows, all in one step length.
+
+    Rows win where they are; history fills in before and after, where a pair or a hashtag that was
+    not yet (or no longer) in an episode has no rows.
+    """
+    if not rows:
+        return history
+    width = rows[0].minutes
+    first, last = rows[0].at_ms, rows[-1].end_ms
+    # A history step longer than a drawn one stands for a slope, not for a jump of its size.
+    outside = [step.scaled(width) for step in history if step.end_ms <= first or step.at_ms >= last]
+    before = [step for step in outside if step.at_ms < first]
+    after = [step for step in outside if step.at_ms >= last]
+    return before + rows + after

@@ -1,0 +1,177 @@
+"""One incident in the report: what came, since when, how big, how fast, is it over, trust."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from streams.console import phrases
+from streams.console.digest import Story, incident_steps
+from streams.console.page import definitions, table
+from streams.console.plot import Axis, Mark, legend, share_bar, time_chart
+from streams.console.text import html_isolated, html_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.console.timeline import SeriesAccumulator
+
+_SEVERITIES = frozenset({"critical", "warning", "info"})
+_STATUSES = frozenset(phrases.STATUS_WORDS)
+
+
+def severity_class(data: phrases.Data) -> str:
+    """Return the style class of a severity; an unknown one gets the mildest."""
+    severity = str(data["severity"])
+    return severity if severity in _SEVERITIES else "info"
+
+
+def badges(data: phrases.Data) -> str:
+    """Return severity and status as labels."""
+    status = str(data["status"])
+    css = status if status in _STATUSES else "open"
+    words = phrases.STATUS_WORDS.get(status, status)
+    return (
+        f'<span class="badge {severity_class(data)}">{html_text(str(data["severity"]))}</span>'
+        f'<span class="badge {css}">{html_text(words)}</span>'
+    )
+
+
+def cause(data: phrases.Data) -> str:
+    """Return an incident's cause as HTML."""
+    return f"<bdi>{escape(phrases.cause(data))}</bdi>"
+
+
+def incident_section(number: int, story: Story, rows: SeriesAccumulator, log_end_ms: int) -> str:
+    """Return the card of one incident.
+
+    Args:
+        number: its place in the report, from 1.
+        story: what its alerts told.
+        rows: series rows, whose windows include ``story.window(log_end_ms)``.
+        log_end_ms: event time of the end of the log, milliseconds since 1970 UTC.
+    """
+    data = story.data
+    cautions = "".join(
+        f'<p class="caution">{escape(text)}</p>' for text in phrases.reservations(data)
+    )
+    return "\n".join(
+        [
+            f'<section class="card {severity_class(data)}" id="incident-{number}">',
+            f'<div class="title"><h3>{number}. {cause(data)}</h3>{badges(data)}</div>',
+            f"<p>{_lead(data)}</p>{cautions}",
+            _chart(story, rows, log_end_ms),
+            definitions("facts", _facts(data)),
+            '<div class="three">',
+            _shares("Region", data["regions"], "region"),
+            _shares("Tag", data["hashtags"], "hashtag", "#"),
+            _shares("Language", data["languages"], "language"),
+            "</div>",
+            _details(story),
+            "</section>",
+        ]
+    )
+
+
+def _lead(data: phrases.Data) -> str:
+    users = f"<b>{data['users']:,} foreign users</b>"
+    since = f"since {phrases.moment(data['onset_at'])} UTC"
+    return f"{users} {since}. Peak: {escape(phrases.peak(data))}."
+
+
+def _chart(story: Story, rows: SeriesAccumulator, log_end_ms: int) -> str:
+    data = story.data
+    window = story.window(log_end_ms)
+    steps = incident_steps(story.history(), rows.window_steps(window))
+    if not steps:
+        return '<p class="soft">No series data to draw.</p>'
+    # Quiet time for which there is no data says nothing: draw from the first step to the last.
+    axis = Axis(
+        max(window.start_ms, min(steps[0].at_ms, phrases.epoch_ms(data["onset_at"]))),
+        min(window.end_ms, max(steps[-1].end_ms, story.end_ms)),
+    )
+    moments = [
+        ("onset", data["onset_at"]),
+        ("detected", data["detected_at"]),
+        ("peak", data["peak_at"]),
+        ("over", data["closed_at"]),
+    ]
+    marks = [Mark(phrases.epoch_ms(at), name) for name, at in moments if at is not None]
+    label = escape(f"Fresh users of {phrases.cause(data)} over time")
+    return legend(steps[0].minutes) + time_chart(steps, axis, label=label, marks=marks)
+
+
+def _facts(data: phrases.Data) -> list[tuple[str, str]]:
+    return [
+        ("Onset (estimated)", phrases.moment(data["onset_at"])),
+        (
+            "Detected",
+            f"{phrases.moment(data['detected_at'])} (after {phrases.detection_delay(data)})",
+        ),
+        ("Peak", phrases.moment(data["peak_at"])),
+        ("Over", phrases.moment(data["closed_at"])),
+        ("Growth", phrases.growth(data)),
+        ("New accounts", escape(phrases.newcomers(data))),
+        ("Posts", f"{data['posts']:,} ({phrases.count(data['posts_per_user'])} a user)"),
+        ("Posts by the five most active", phrases.percent(data["top_users_share"])),
+    ]
+
+
+def _shares(title: str, items: Sequence[phrases.Data], name: str, prefix: str = "") -> str:
+    rows = []
+    for item in items:
+        other = item[name] == "other"
+        shown = "others" if other else f"{prefix}{html_isolated(item[name], 40)}"
+        rows.append(
+            (
+                shown if item[name] else "not given",
+                f"{item['users']:,}",
+                phrases.percent(item["share"]),
+                share_bar(item["share"]),
+            )
+        )
+    if not rows:
+        return f"<div><h4>{title}</h4><p class='soft'>none</p></div>"
+    columns = [(title, "w"), ("Users", "n"), ("Share", "n"), ("", "b")]
+    return f"<div>{table(columns, rows)}</div>"
+
+
+def _details(story: Story) -> str:
+    data = story.data
+    members = table(
+        [("Series", "w"), ("Excess users", "n"), ("Share", "n"), ("Opened", "t"), ("Now", "w")],
+        [
+            (
+                f"<bdi>{escape(phrases.series_name(member['series']))}</bdi>",
+                phrases.count(member["excess"]),
+                phrases.percent(member["share"]),
+                phrases.moment(member.get("opened_at")),
+                {True: "raised", False: "back to normal"}.get(member.get("open"), "–"),
+            )
+            for member in data["series"]
+        ],
+    )
+    sent = table(
+        [("Alert at", "t"), ("What", "w"), ("Severity", "w"), ("Users", "n"), ("Signal", "w")],
+        [
+            (
+                phrases.moment(one.time),
+                html_text(one.kind),
+                html_text(one.severity),
+                f"{one.users:,}",
+                escape(one.headline),
+            )
+            for one in story.sent
+        ],
+    )
+    unlisted = story.sent_total - len(story.sent)
+    more = f"<p class='soft'>{unlisted:,} later alerts are not listed.</p>" if unlisted else ""
+    evidence = (
+        f"Latest decision: {escape(phrases.window(data))}; an alarm from "
+        f"{phrases.count(data['upper'])}; score {phrases.count(data['score'])}, threshold "
+        f"{phrases.count(data['threshold'])}. Id <code>{html_text(data['incident_id'])}</code>."
+    )
+    return (
+        f"<details><summary>Alerts sent ({story.sent_total:,}), member series, evidence</summary>"
+        f"<p>{evidence}</p>{sent}{more}{members}</details>"
+    )

@@ -1,0 +1,219 @@
+"""What a replay found, on a terminal: the summary, and the feed an operator would have seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from streams.console import phrases
+from streams.console.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rich.console import Console
+
+    from streams.summary import Summary
+
+INCIDENTS_SHOWN = 20
+PIPELINE_SHOWN = 20
+_SENTENCE = 300
+_STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Print what was read, every incident, and what the data lacked.
+
+    Args:
+        summary: the outcome of a replay.
+        console: where to; its width and colours are respected.
+    """
+    _print_intake(summary, console)
+    console.print()
+    console.print(Text(_headline(summary), style="bold"))
+    for data in summary.incidents[:INCIDENTS_SHOWN]:
+        console.print()
+        _print_incident(data, console)
+    hidden = len(summary.incidents) - INCIDENTS_SHOWN
+    if hidden > 0:
+        console.print()
+        console.print(Text(f"{hidden:,} later incidents are in the alerts, not shown here."))
+    if summary.pipeline:
+        console.print()
+        console.print(Text("About the data", style="bold"))
+        for data in summary.pipeline[:PIPELINE_SHOWN]:
+            _print_pipeline(data, console)
+        hidden = len(summary.pipeline) - PIPELINE_SHOWN
+        if hidden > 0:
+            console.print(Text(f"  {hidden:,} more are in the alerts."))
+
+
+def print_incidents(alerts: Iterable[Mapping[str, Any]], console: Console) -> None:
+    """Print what an operator would have seen: one entry an alert, as it came.
+
+    Args:
+        alerts: CloudEvents as in the alert schema, in order of time; read once, not kept.
+        console: where to.
+    """
+    for alert in alerts:
+        data = alert["data"]
+        about_pipeline = str(alert["type"]).startswith("surgewatch.pipeline.")
+        text = _pipeline_entry(data) if about_pipeline else _incident_entry(alert)
+        prefix = Text(f"{phrases.moment(alert['time'])}  ")
+        prefix.append(f"{phrases.kind(alert).upper():<7}  ", style="bold")
+        _print_hanging(prefix, text, console)
+
+
+def _print_hanging(prefix: Text, body: Text, console: Console) -> None:
+    """Print ``body`` right of ``prefix``, its further lines indented as far."""
+    indent = prefix.cell_len
+    for line in body.wrap(console, max(20, console.width - indent), overflow="fold"):
+        line.rstrip()
+        console.print(Text.assemble(prefix, line), soft_wrap=True, highlight=False)
+        prefix = Text(" " * indent)
+
+
+def _headline(summary: Summary) -> str:
+    total = len(summary.incidents)
+    if not total:
+        return "No surge of foreign users found."
+    going = sum(data["status"] != "closed" for data in summary.incidents)
+    noun = "surge" if total == 1 else "surges"
+    state = "all over" if not going else f"{going:,} not over at the end of the log"
+    if total == 1:
+        state = "over" if not going else "not over at the end of the log"
+    return f"{total:,} {noun} of foreign users, {state}. Times are UTC."
+
+
+def _print_intake(summary: Summary, console: Console) -> None:
+    intake = summary.intake
+    span = "no usable post"
+    if summary.first_event is not None and summary.last_event is not None:
+        length = phrases.minutes_between(summary.first_event, summary.last_event)
+        span = (
+            f"{phrases.moment(summary.first_event)} to {phrases.moment(summary.last_event)} UTC "
+            f"({phrases.duration(length)})"
+        )
+    rows = [
+        ("log", _logs(summary)),
+        ("event time", span),
+        ("posts", f"{summary.posts:,}{_speed(summary)}"),
+        ("foreign", f"{intake.foreign:,}{_share(intake.foreign, summary.posts)}"),
+        ("rejected", _rejected(intake.rejected)),
+        ("late", f"{intake.late:,}"),
+        ("duplicates", f"{intake.duplicate:,}"),
+    ]
+    if intake.hashtags_dropped:
+        rows.append(("tags dropped", f"{intake.hashtags_dropped:,} (posts with too many)"))
+    if intake.series_dropped:
+        rows.append(("not watched", f"{intake.series_dropped:,} series beyond the limit"))
+    _print_facts(rows, console)
+
+
+def _logs(summary: Summary) -> str:
+    names = ", ".join(visible(name) for name in summary.logs[:3])
+    more = len(summary.logs) - 3
+    return f"{names} and {more} more" if more > 0 else names or "–"
+
+
+def _speed(summary: Summary) -> str:
+    if summary.seconds <= 0:
+        return ""
+    return f" in {summary.seconds:,.1f} s ({summary.posts / summary.seconds:,.0f} posts/s)"
+
+
+def _share(part: int, whole: int) -> str:
+    return f" ({phrases.percent(part / whole)})" if whole else ""
+
+
+def _rejected(rejected: Mapping[str, int]) -> str:
+    total = sum(rejected.values())
+    if not total:
+        return "0"
+    ranked = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
+    return f"{total:,}: " + ", ".join(f"{visible(reason)} {n:,}" for reason, n in ranked)
+
+
+def _print_facts(rows: Iterable[tuple[str, str]], console: Console) -> None:
+    for name, value in rows:
+        _print_hanging(Text(f"  {name:<13} ", style="dim"), Text(value), console)
+
+
+def _print_incident(data: phrases.Data, console: Console) -> None:
+    severity = str(data["severity"])
+    title = Text(visible(severity, 10).upper() + "  ", style=_STYLES.get(severity, "bold"))
+    words = Text(phrases.cause(data), style="bold")
+    words.append(f"  ({phrases.STATUS_WORDS.get(data['status'], 'unknown')})", style="not bold")
+    _print_hanging(title, words, console)
+    _print_facts(_incident_facts(data), console)
+    for reservation in phrases.reservations(data):
+        caution = Text(f"  {'CAUTION':<13} ", style="bold yellow")
+        _print_hanging(caution, Text(reservation), console)
+
+
+def _incident_facts(data: phrases.Data) -> list[tuple[str, str]]:
+    since = phrases.moment(data["onset_at"])
+    size = (
+        f"{data['users']:,} foreign users, {data['posts']:,} posts "
+        f"({phrases.count(data['posts_per_user'])} a user)"
+    )
+    return [
+        ("came from", phrases.ranking(data["regions"], "region")),
+        ("tags", phrases.ranking(data["hashtags"], "hashtag", "#")),
+        ("languages", phrases.ranking(data["languages"], "language")),
+        ("since", f"{since} (onset)"),
+        (
+            "opened",
+            f"{phrases.moment(data['detected_at'])}, {phrases.detection_delay(data)} after onset",
+        ),
+        ("peaked", phrases.moment(data["peak_at"])),
+        ("closed", phrases.moment(data["closed_at"])),
+        ("size", size),
+        ("peak", phrases.peak(data)),
+        ("growth", phrases.growth(data)),
+        ("newcomers", phrases.newcomers(data)),
+        ("incident", visible(data["incident_id"])),
+    ]
+
+
+def _print_pipeline(data: phrases.Data, console: Console) -> None:
+    until = data["until"]
+    span = f"{phrases.moment(data['from'])} to {phrases.moment(until) if until else 'now'}"
+    prefix = Text(f"  {span:<36} ", style="dim")
+    _print_hanging(prefix, Text(visible(data["summary"], _SENTENCE)), console)
+
+
+def _incident_entry(alert: Mapping[str, Any]) -> Text:
+    data = alert["data"]
+    severity = str(data["severity"])
+    text = Text()
+    text.append(visible(severity, 10).upper(), style=_STYLES.get(severity, "bold"))
+    text.append(f" {phrases.cause(data)}", style="bold")
+    text.append(f"\n{_news(alert)}")
+    for reservation in phrases.reservations(data):
+        text.append(f"\nCAUTION: {reservation}")
+    return text
+
+
+def _news(alert: Mapping[str, Any]) -> str:
+    """What is new in this alert, for somebody who has read the ones before."""
+    data = alert["data"]
+    users = f"{data['users']:,} users"
+    if data["closed_at"] is not None:
+        length = phrases.duration(phrases.minutes_between(data["onset_at"], data["closed_at"]))
+        return f"over after {length}; {users} and {data['posts']:,} posts in all"
+    since = phrases.moment(data["onset_at"])
+    growth = phrases.growth(data)
+    kind = phrases.kind(alert)
+    if kind == "peaked":
+        return f"past its peak; {users} since {since}; peak: {phrases.peak(data)}"
+    origin = phrases.ranking(data["regions"], "region", most=3)
+    if kind == "updated":
+        return f"{users} since {since}, {growth}; {phrases.window(data)}; from {origin}"
+    return f"{phrases.window(data)}; {users} since {since}, {growth}; from {origin}"
+
+
+def _pipeline_entry(data: phrases.Data) -> Text:
+    state = "" if data["status"] == "open" else " (ended)"
+    return Text(f"{visible(data['summary'], _SENTENCE)}{state}")

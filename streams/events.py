@@ -1,0 +1,265 @@
+"""The records that travel between stages, and later between topics.
+
+Every record is complete in itself: it names its source partition, bucket and series, so that a
+repeat can be recognised wherever it arrives.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+I16 = NDArray[np.int16]
+U8 = NDArray[np.uint8]
+
+
+class Post(msgspec.Struct, frozen=True, gc=False):
+    """One post, decoded and validated, not yet judged foreign or home.
+
+    Attributes:
+        post_id: the source's own id.
+        created_at_ms: event time, milliseconds since 1970 UTC.
+        user_id: the source's own id; never leaves ingest except in rejects.
+        region: ISO 3166 alpha-2 in upper case, ``ZZ`` when unknown.
+        hashtags: as posted, not yet canonical; at most ``limits`` many.
+        lang: primary language subtag in lower case, ``""`` when the post has none.
+        account_created_at_ms: when the account was made, or None.
+    """
+
+    post_id: str
+    created_at_ms: int
+    user_id: str
+    region: str
+    hashtags: list[str]
+    lang: str
+    account_created_at_ms: int | None
+
+
+class Tick(msgspec.Struct, frozen=True, gc=False):
+    """A marker in the posts topic: event time has reached ``event_time_ms`` elsewhere."""
+
+    event_time_ms: int
+
+
+class Reject(msgspec.Struct, frozen=True, gc=False):
+    """One input record that was not counted, and why.
+
+    Attributes:
+        reason: one of ``streams.errors.REJECT_REASONS``.
+        detail: for a person: what was wrong, where in the record.
+        source: name of the log or topic.
+        position: line number (from 1), row number or offset in the source.
+        raw: the record's first bytes (at most 4 KiB).
+    """
+
+    reason: str
+    detail: str
+    source: str
+    position: int
+    raw: bytes
+
+
+class Intake(msgspec.Struct):
+    """What became of the input of one source partition, counted; every post is in one count.
+
+    ``posts = home + foreign + late + duplicate + sum(rejected.values())``.
+    """
+
+    posts: int = 0
+    home: int = 0
+    foreign: int = 0
+    late: int = 0
+    duplicate: int = 0
+    rejected: dict[str, int] = msgspec.field(default_factory=dict)
+    hashtags_dropped: int = 0
+    series_dropped: int = 0
+
+    def reject(self, reason: str) -> None:
+        """Count one rejected record."""
+        self.posts += 1
+        self.rejected[reason] = self.rejected.get(reason, 0) + 1
+
+    def snapshot(self) -> Intake:
+        """A copy that later counting does not change."""
+        return msgspec.structs.replace(self, rejected=dict(self.rejected))
+
+    def add(self, other: Intake) -> None:
+        """Add the counts of another source."""
+        self.posts += other.posts
+        self.home += other.home
+        self.foreign += other.foreign
+        self.late += other.late
+        self.duplicate += other.duplicate
+        self.hashtags_dropped += other.hashtags_dropped
+        self.series_dropped += other.series_dropped
+        for reason, count in other.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A CloudEvents 1.0 event about an incident or the pipeline; times are RFC 3339, UTC."""
+
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: str
+    data: dict[str, Any]
+    sequence: int | None = None
+    correlationid: str | None = None
+
+
+class Partials(msgspec.Struct, frozen=True, gc=False):
+    """What one source partition saw of one bucket: a partial for every series, in columns.
+
+    Attributes:
+        partition: source partition.
+        bucket: index of the bucket (event time divided by its length).
+        series: keys, ascending.
+        ends: for each series the end of its rows, shape (series,).
+        theta: for each series the sample threshold (``detectors.users``), shape (series,).
+        user: users (keyed hashes), a row a post, ascending within a series, shape (rows,).
+        post: hashes of (post, user), ascending within a user, shape (rows,).
+        lang: index into ``langs``, shape (rows,).
+        flags: age bits and number of hashtags (``detectors.origin``), shape (rows,).
+        langs: languages, ``""`` for none.
+    """
+
+    partition: int
+    bucket: int
+    series: list[str]
+    ends: I64
+    theta: I64
+    user: I64
+    post: I64
+    lang: I16
+    flags: U8
+    langs: list[str]
+
+
+class Closed(msgspec.Struct, frozen=True, gc=False):
+    """Marker: a source partition has closed every bucket up to and including ``through``.
+
+    Attributes:
+        partition: source partition.
+        through: index of the bucket.
+        intake: the partition's counts so far; the newest replaces older ones.
+    """
+
+    partition: int
+    through: int
+    intake: Intake
+
+
+class EpisodeRecord(msgspec.Struct, frozen=True):
+    """One bucket of a series that is in an episode; all counts are fresh users.
+
+    Attributes:
+        series: key of the series.
+        opened: bucket that opened the episode; with ``series`` it names the episode.
+        bucket: this bucket.
+        state: ``open``, ``peaked``, or ``quiet`` in the last record of the episode.
+        onset: first bucket of the estimated surge.
+        score: of the winning window; ``threshold`` in the same unit.
+        observed: over the winning window, like ``expected`` and ``upper``.
+        window: length of the winning window in buckets.
+        fresh: of this bucket alone, like ``band_expected`` and ``band_upper``.
+        last_hour: of the last hour.
+        excess: above expectation since the onset.
+        peak_bucket: last bucket of the best hour so far.
+        users: distinct users since the onset, like ``posts``.
+        doubling_minutes: of the excess, None while it does not grow.
+        sampled: are users a sample, scaled up?
+        crowd: who they are; present at the opening, at changes and at least once an hour.
+        before: at the opening only: the buckets up to it, oldest first.
+    """
+
+    series: str
+    opened: int
+    bucket: int
+    state: str
+    onset: int
+    score: float
+    threshold: float
+    observed: float
+    expected: float
+    upper: float
+    window: int
+    fresh: float
+    band_expected: float
+    band_upper: float
+    last_hour: float
+    excess: float
+    peak_bucket: int
+    users: float
+    posts: float
+    doubling_minutes: float | None
+    sampled: bool
+    crowd: CrowdRecord | None = None
+    before: list[Point] | None = None
+
+
+class CrowdRecord(msgspec.Struct, frozen=True):
+    """Who takes part in an episode; lists are the largest twenty and ``other``."""
+
+    newcomer_share: float | None
+    top_users_share: float
+    languages: list[tuple[str, float]]
+    regions: list[tuple[str, float]]
+    hashtags: list[tuple[str, float]]
+
+
+class Point(msgspec.Struct, frozen=True, gc=False):
+    """One bucket of a series, for plots: fresh users and the band they were expected in."""
+
+    series: str
+    bucket: int
+    observed: float
+    expected: float
+    upper: float
+    score: float
+    threshold: float
+    open: bool
+
+
+class Notice(msgspec.Struct, frozen=True, gc=False):
+    """Something about the pipeline itself that operations must know.
+
+    Attributes:
+        kind: ``gap``, ``stalled`` or ``capped``.
+        status: ``open`` or ``closed``.
+        bucket: bucket at whose end it was noticed.
+        since: bucket from which it holds.
+        details: figures, by name.
+    """
+
+    kind: str
+    status: str
+    bucket: int
+    since: int
+    details: dict[str, float]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """All that the detect stage says of one bucket.
+
+    Attributes:
+        bucket: index of the bucket.
+        episodes: records of series in an episode, by key.
+        all_per_hour: fresh users an hour expected of ``all`` now, the measure of severity.
+        points: for plots, when they are wanted.
+        notices: of the pipeline.
+        intake: data-quality counts so far, by name.
+    """
+
+    bucket: int
+    episodes: list[EpisodeRecord]
+    all_per_hour: float
+    points: list[Point]
+    notices: list[Notice]
+    intake: dict[str, int]

@@ -1,0 +1,90 @@
+"""The pipeline, built from the settings: ``ingest -> detect -> correlate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detectors.catalog import BankContext, make_bank
+from detectors.origin import Origin
+from streams.errors import SettingsError
+from streams.stages.correlate import Correlate, CorrelateParams
+from streams.stages.detect import Detect, DetectParams
+from streams.stages.ingest import Ingest, IngestParams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.events import Reject
+    from streams.settings import Settings
+
+
+def make_ingest(
+    settings: Settings, partition: int, source: str, reject: Callable[[Reject], None]
+) -> Ingest:
+    """The ingest stage of one source partition, which is read from ``source``."""
+    origin, limits = settings.origin, settings.limits
+    return Ingest(
+        partition,
+        source,
+        IngestParams(
+            bucket_ms=settings.time.bucket_ms,
+            allowed_lateness_ms=settings.time.allowed_lateness_ms,
+            max_jump_ms=settings.time.max_jump_ms,
+            hashtags_per_post=limits.hashtags_per_post,
+            hashtag_length=limits.hashtag_length,
+            held_posts=limits.held_posts,
+            rows_per_series=limits.rows_per_series,
+            series_per_bucket=limits.series_per_bucket,
+        ),
+        Origin(
+            frozenset(origin.home_regions),
+            frozenset(origin.home_languages),
+            origin.newcomer_age_ms,
+        ),
+        settings.users.key.reveal(),
+        reject,
+    )
+
+
+def make_detect(settings: Settings, partitions: list[int], *, points: bool) -> Detect:
+    """The detect stage over these source partitions.
+
+    Raises:
+        SettingsError: ``detection.detector`` or one of its parameters is unknown.
+    """
+    bucket_ms = settings.time.bucket_ms
+    detection, limits = settings.detection, settings.limits
+
+    def buckets(ms: int) -> int:
+        return max(1, -(-ms // bucket_ms))
+
+    context = BankContext(
+        bucket_minutes=bucket_ms / 60_000,
+        false_incidents_per_week=settings.alerts.false_incidents_per_week,
+        watched_series=limits.watched_series,
+        fresh_for_buckets=buckets(detection.fresh_for_ms),
+        min_users=settings.alerts.min_users,
+    )
+    try:
+        bank = make_bank(detection.detector, detection.parameters, context=context)
+    except ValueError as error:
+        raise SettingsError(f"detection.detector or detection.parameters: {error}") from error
+    params = DetectParams(
+        bucket_ms=bucket_ms,
+        fresh_for=context.fresh_for_buckets,
+        warmup=detection.warmup_ms // bucket_ms,
+        close_after=buckets(settings.alerts.close_after_ms),
+        rows_per_series=limits.rows_per_series,
+        live_series=limits.live_series,
+        fresh_users=limits.fresh_users,
+        history_rows=limits.history_rows,
+        points=points,
+    )
+    return Detect(params, bank, partitions)
+
+
+def make_correlate(settings: Settings) -> Correlate:
+    """The correlate stage."""
+    return Correlate(
+        CorrelateParams(settings.time.bucket_ms, settings.alerts.source, settings.fingerprint)
+    )

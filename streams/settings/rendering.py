@@ -1,0 +1,59 @@
+"""Write the settings: as TOML that loads back, and as the table of the documentation."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from streams.settings.model import ENTRIES, Settings
+
+TABLE_BEGIN = "<!-- settings: this table is generated -->"
+TABLE_END = "<!-- settings: end -->"
+
+
+def render_toml(settings: Settings) -> str:
+    """Write the effective configuration as TOML, which loads back to equal settings.
+
+    The users' key is not in it, only a comment on whether one is set: where it came from the
+    environment, the same variable must be given again.
+    """
+    lines = [f"# fingerprint {settings.fingerprint}"]
+    for section, entries in groupby(ENTRIES, lambda entry: entry.section):
+        lines += ["", f"[{'.'.join(section)}]"]
+        for entry in entries:
+            text = entry.setting.kind.render(entry.value(settings))
+            is_key = entry.name == "users.key"
+            lines.append(f"# key: {text}" if is_key else f"{entry.setting.key} = {text}")
+    return "\n".join(lines) + "\n"
+
+
+def render_table() -> str:
+    """Write the table of all settings as Markdown."""
+    defaults = Settings()
+    lines = [
+        "| key | type, unit | default | allowed | shapes alerts | meaning |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for entry in ENTRIES:
+        setting = entry.setting
+        default = setting.kind.render(entry.value(defaults))
+        cells = (
+            f"`{entry.name}`",
+            setting.kind.unit,
+            default if entry.name == "users.key" else f"`{default}`",
+            setting.kind.allowed,
+            "yes" if setting.shapes else "no",
+            setting.doc,
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def replace_table(page: str) -> str:
+    """Return a page of documentation with the table between its two marks made anew.
+
+    Raises:
+        ValueError: the page lacks one of the marks.
+    """
+    before, rest = page.split(TABLE_BEGIN)
+    _, after = rest.split(TABLE_END)
+    return f"{before}{TABLE_BEGIN}\n{render_table()}\n{TABLE_END}{after}"

@@ -1,0 +1,1 @@
+"""The pipeline's stages, pure objects: ``ingest -> detect -> correlate``."""

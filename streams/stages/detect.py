@@ -1,0 +1,393 @@
+"""Stage two: merge partials, close buckets, count fresh users, score, learn, follow episodes.
+
+A bucket closes when every source partition has closed it. Buckets close in order, one at a time,
+so neither the order in which partials arrive nor how many come at once can matter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detectors.origin import TAGS_SHIFT
+from detectors.users import FreshMemory, precision
+from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
+from streams.stages.episodes import Episodes
+from streams.stages.lookback import Lookback
+from streams.stages.merge import Table, merge
+from streams.stages.rows import Rows
+
+if TYPE_CHECKING:
+    from detectors.bank import Bank, FloatArray, IntArray, Scores
+
+MISSING_ODDS = math.log(1e-6)
+"""A silence less likely than this is a hole in the data."""
+LOOKBACK_HOURS = 12.0
+TESTS_HALF_LIFE_HOURS = 84.0
+_WEEK_HOURS = 168.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectParams:
+    """What shapes the detect stage; lengths of time are in buckets.
+
+    Attributes:
+        bucket_ms: length of a bucket.
+        fresh_for: how long a counted user is not counted again.
+        warmup: no alarm before the log is so old.
+        close_after: calm that closes an episode.
+        rows_per_series: rows of a series and bucket that are kept before it is sampled.
+        live_series: series that are watched at once.
+        fresh_users: entries of the freshness memory.
+        history_rows: rows of the lookback.
+        points: are points for plots wanted?
+    """
+
+    bucket_ms: int
+    fresh_for: int
+    warmup: int
+    close_after: int
+    rows_per_series: int
+    live_series: int
+    fresh_users: int
+    history_rows: int
+    points: bool
+
+
+class Detect:
+    """The stage; feed it ``partials`` and ``closed``, and take the outcomes.
+
+    Args:
+        params: see there.
+        bank: the detector.
+        partitions: the source partitions that a bucket waits for.
+    """
+
+    def __init__(self, params: DetectParams, bank: Bank, partitions: list[int]) -> None:
+        self.params = params
+        self.bank = bank
+        self._minutes = params.bucket_ms / 60_000
+        self._rows = Rows()
+        self._memory = FreshMemory(params.fresh_for, params.fresh_users)
+        hours = round(LOOKBACK_HOURS * 60 / self._minutes)
+        self._lookback = Lookback(hours, params.history_rows)
+        self._episodes = Episodes(self._minutes, params.close_after)
+        self._pending: dict[int, dict[int, Partials]] = {}
+        self._closed: dict[int, int | None] = dict.fromkeys(partitions)
+        self._intakes: dict[int, Intake] = {}
+        self._first: int | None = None
+        self._last = 0
+        # Until every regular user has been counted once, all of them look fresh.
+        self._settle = min(params.fresh_for, params.warmup // 4)
+        self._tests, self._tests_hours = 0.0, 0.0
+        self._silent_since: int | None = None
+        self._missing = False
+        self._dropped, self._dropped_told, self._dropped_hour = 0.0, 0.0, -1
+        self._pruned_day = -1
+        bank.resize(self._rows.parents[:1])
+
+    @property
+    def intake(self) -> Intake:
+        """What became of the input of all partitions so far."""
+        total = Intake()
+        for intake in self._intakes.values():
+            total.add(intake)
+        return total
+
+    @property
+    def rows_live(self) -> int:
+        """Series that are watched now."""
+        return len(self._rows)
+
+    # -- input -----------------------------------------------------------------------------------
+
+    def partials(self, partials: Partials) -> None:
+        """Take a partial; a repeat, or one of a bucket that has closed, changes nothing."""
+        done = self._closed[partials.partition]
+        if done is None or partials.bucket > done:
+            self._pending.setdefault(partials.bucket, {})[partials.partition] = partials
+
+    def closed(self, marker: Closed) -> list[Outcome]:
+        """Take a marker, and close what every partition has closed."""
+        done = self._closed[marker.partition]
+        if done is not None and marker.through <= done:
+            return []
+        self._closed[marker.partition] = marker.through
+        self._intakes[marker.partition] = marker.intake
+        through = [t for t in self._closed.values() if t is not None]
+        if len(through) < len(self._closed):
+            return []
+        return self._close_through(min(through))
+
+    def _close_through(self, through: int) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for bucket in sorted(b for b in self._pending if b <= through):
+            if self._first is None:
+                self._first, self._last = bucket, bucket - 1
+            self._close_empty(self._last + 1, bucket - 1, outcomes)
+            self._close(bucket, list(self._pending.pop(bucket).values()), outcomes)
+            self._last = bucket
+        if self._first is not None and through > self._last:
+            self._close_empty(self._last + 1, through, outcomes)
+            self._last = through
+        return outcomes
+
+    # -- a bucket without foreign posts ------------------------------------------------------------
+
+    def _close_empty(self, first: int, last: int, outcomes: list[Outcome]) -> None:
+        """Close a run of empty buckets; how the run is cut into calls must not matter."""
+        none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
+        per_hour = max(1, round(60 / self._minutes))
+        bucket = first
+        while bucket <= last:
+            if self._silent_since is None:
+                self._silent_since = bucket
+            end = last if self._missing else min(last, (bucket // per_hour + 1) * per_hour - 1)
+            notices: list[Notice] = []
+            if self._missing:
+                self.bank.skip(bucket, end, missing=True)
+            elif self._settled(bucket):
+                if self._episodes.running:
+                    end = bucket
+                    self._judge(bucket, none, zero, None, outcomes)
+                self.bank.skip(bucket, end, missing=False)
+                self._look_for_gap(bucket, end, notices)
+            if notices:
+                outcomes.append(self._outcome(notices[0].bucket, [], [], notices))
+            bucket = end + 1
+
+    def _look_for_gap(self, bucket: int, end: int, notices: list[Notice]) -> None:
+        since = self._silent_since
+        assert since is not None
+        if self.bank.log_silence(since, end) >= MISSING_ODDS:
+            return
+        low, high = bucket, end
+        while low < high:
+            middle = (low + high) // 2
+            if self.bank.log_silence(since, middle) < MISSING_ODDS:
+                high = middle
+            else:
+                low = middle + 1
+        self._missing = True
+        self.bank.skip(since, end, missing=True)
+        notices.append(Notice("gap", "open", low, since, self._minutes_of(since, low)))
+
+    def _minutes_of(self, first: int, last: int) -> dict[str, float]:
+        return {"minutes": (last - first + 1) * self._minutes}
+
+    def _settled(self, bucket: int) -> bool:
+        assert self._first is not None
+        return bucket - self._first >= self._settle
+
+    # -- a bucket with foreign posts --------------------------------------------------------------
+
+    def _close(self, bucket: int, partials: list[Partials], outcomes: list[Outcome]) -> None:
+        notices: list[Notice] = []
+        if self._missing and self._silent_since is not None:
+            details = self._minutes_of(self._silent_since, bucket - 1)
+            notices.append(Notice("gap", "closed", bucket, self._silent_since, details))
+        self._silent_since, self._missing = None, False
+        table = merge(partials, self.params.rows_per_series)
+        self._make_room(bucket)
+        rows = self._rows.take(table.series)
+        self.bank.resize(self._rows.parents[: len(self._rows)])
+        fresh = self._count_fresh(bucket, table, rows)
+        self._lookback.add(bucket, table, fresh)
+        self._count_tests(table)
+        self._notice_drops(bucket, notices)
+        if self._settled(bucket):
+            some = np.flatnonzero(fresh)
+            scored, counts = self._judge(bucket, rows[some], fresh[some], table, outcomes, notices)
+            self.bank.learn_many(bucket, scored, counts)
+        elif notices:
+            outcomes.append(self._outcome(bucket, [], [], notices))
+
+    def _count_fresh(self, bucket: int, table: Table, rows: IntArray) -> FloatArray:
+        known = self._rows
+        theta = np.minimum(known.theta[rows], table.theta)
+        known.theta[rows] = theta
+        if self._memory.over_limit(bucket):
+            n = len(known)
+            known.theta[:n] = self._memory.shrink(known.theta[:n], known.hashes[:n])
+            theta = known.theta[rows]
+        index, user = table.index, table.user
+        followed = user < theta[index]
+        followed[1:] &= (index[1:] != index[:-1]) | (user[1:] != user[:-1])
+        index, user = index[followed], user[followed]
+        row = rows[index]
+        fresh = self._memory.admit(row, user ^ known.hashes[row], bucket)
+        counts = np.bincount(index[fresh], minlength=len(rows))
+        return counts / precision(theta)
+
+    def _count_tests(self, table: Table) -> None:
+        """Count the chances of a false alarm that a bucket brings.
+
+        Every post gives one to ``all``, its region, its hashtags and their pairs. Counted from
+        the rows of ``all``, so that it is the same however series are spread over workers.
+        """
+        posts = table.rows_of(0)
+        tags = (table.flags[posts] >> TAGS_SHIFT).astype(np.float64)
+        self._tests += float(np.sum(2.0 + 2.0 * tags)) / float(precision(table.theta[:1])[0])
+
+    def _tests_per_week(self, bucket: int) -> float:
+        """Forgetting mean of the chances, scaled to a week."""
+        assert self._first is not None
+        hours = (bucket + 1 - self._first) * self._minutes / 60
+        if hours - self._tests_hours > TESTS_HALF_LIFE_HOURS:
+            # Halving both sides now and then is an exponential memory without a power a bucket.
+            self._tests, self._tests_hours = self._tests / 2, hours - TESTS_HALF_LIFE_HOURS / 2
+        return self._tests / (hours - self._tests_hours) * _WEEK_HOURS
+
+    def _judge(
+        self,
+        bucket: int,
+        rows: IntArray,
+        fresh: FloatArray,
+        table: Table | None,
+        outcomes: list[Outcome],
+        notices: list[Notice] | None = None,
+    ) -> tuple[IntArray, FloatArray]:
+        """Score a bucket, open episodes and follow the open ones.
+
+        Returns:
+            The rows that were scored, and their counts.
+        """
+        running = self._episodes.running
+        self.bank.expose(self._tests_per_week(bucket))
+        order = np.argsort(rows)
+        scored, counts = rows[order], fresh[order]
+        if running:
+            open_rows = np.array(sorted(self._rows.of[key] for key in running), dtype=np.int64)
+            scored = np.union1d(rows, open_rows)
+            counts = np.zeros(len(scored))
+            counts[np.searchsorted(scored, rows)] = fresh
+        exact = precision(self._rows.theta[scored])
+        scores = self.bank.score_many(bucket, scored, counts, exact)
+        found = self._alarms(bucket, scored, scores)
+        before = self._episodes.open(bucket, found, self._lookback, self.bank) if found else {}
+        if running and table is not None:
+            self._episodes.add_crowd(table)
+        records = []
+        points: dict[str, Point] = {}
+        if running:
+            keys = sorted(running)
+            points = self._points(bucket, keys, scored, counts, scores)
+            at = np.searchsorted(scored, [self._rows.of[key] for key in keys])
+            recent = self.bank.score_many(
+                bucket, scored[at], counts[at], exact[at], self._episodes.longest(keys)
+            ).score
+            for key, i, score in zip(keys, at.tolist(), recent.tolist(), strict=True):
+                verdict = (
+                    float(scores.observed[i]),
+                    float(scores.expected[i]),
+                    float(scores.upper[i]),
+                    int(scores.window[i]),
+                )
+                record = self._episodes.follow(key, points[key], verdict, score, before.get(key))
+                records.append(record)
+                if key not in running:
+                    self.bank.mute(bucket + 1, scored[i : i + 1])
+        if self.params.points and len(scored):
+            plotted = [
+                key
+                for key in (self._rows.keys[r] for r in scored.tolist())
+                if key not in points and not key.startswith(("hashtag/", "pair/"))
+            ]
+            points |= self._points(bucket, plotted, scored, counts, scores)
+        wanted = [points[key] for key in sorted(points)] if self.params.points else []
+        if records or wanted or notices:
+            outcomes.append(self._outcome(bucket, records, wanted, notices or []))
+        return scored, counts
+
+    def _alarms(
+        self, bucket: int, scored: IntArray, scores: Scores
+    ) -> list[tuple[str, int, Scores, int]]:
+        """Series that raise an alarm and are in no episode yet, by key."""
+        assert self._first is not None
+        if bucket - self._first < self.params.warmup:
+            return []
+        over = np.flatnonzero(scores.score >= scores.threshold).tolist()
+        found = [(self._rows.keys[int(scored[i])], int(scored[i]), scores, i) for i in over]
+        return sorted(
+            (one for one in found if one[0] not in self._episodes.running), key=lambda one: one[0]
+        )
+
+    def _points(
+        self, bucket: int, keys: list[str], scored: IntArray, counts: FloatArray, scores: Scores
+    ) -> dict[str, Point]:
+        """The bucket as points of some series."""
+        rows = np.array([self._rows.of[key] for key in keys], dtype=np.int64)
+        at = np.searchsorted(scored, rows)
+        expected, upper = self.bank.band(np.full(len(rows), bucket, dtype=np.int64), rows)
+        return {
+            key: Point(
+                series=key,
+                bucket=bucket,
+                observed=float(counts[i]),
+                expected=float(expected[n]),
+                upper=float(upper[n]),
+                score=float(scores.score[i]),
+                threshold=float(scores.threshold[i]),
+                open=key in self._episodes.running,
+            )
+            for n, (key, i) in enumerate(zip(keys, at.tolist(), strict=True))
+        }
+
+    def _outcome(
+        self,
+        bucket: int,
+        records: list[EpisodeRecord],
+        points: list[Point],
+        notices: list[Notice],
+    ) -> Outcome:
+        expected, _ = self.bank.band(
+            np.array([bucket], dtype=np.int64), np.zeros(1, dtype=np.int64)
+        )
+        intake = self.intake
+        counts = {
+            "late": intake.late,
+            "duplicates": intake.duplicate,
+            "rejected": sum(intake.rejected.values()),
+            "series_dropped": intake.series_dropped + int(self._dropped),
+        }
+        rate = float(expected[0]) * 60 / self._minutes
+        return Outcome(bucket, records, rate, points, notices, counts)
+
+    # -- limits ----------------------------------------------------------------------------------
+
+    def _make_room(self, bucket: int) -> None:
+        """Once a day forget idle series; at the limit the lightest ones, and count those."""
+        day = bucket * self.params.bucket_ms // 86_400_000
+        count = len(self._rows)
+        full = count >= self.params.live_series
+        if day == self._pruned_day and not full:
+            return
+        self._pruned_day = day
+        weight = self.bank.weight()
+        always = {self._rows.of[key] for key in self._episodes.running}
+        room = round(0.75 * self.params.live_series)
+        busy = int(np.count_nonzero(weight > 0.0))
+        kept = self._rows.heaviest(weight, min(room, busy) if full else busy, always)
+        self._dropped += max(busy - len(kept), 0)
+        if len(kept) < count:
+            self._rows.keep(kept)
+            self._memory.keep(kept, count)
+            self.bank.keep(kept)
+
+    def _notice_drops(self, bucket: int, notices: list[Notice]) -> None:
+        """Say at most once an hour that limits have dropped series."""
+        hour = bucket * self.params.bucket_ms // 3_600_000
+        if hour == self._dropped_hour:
+            return
+        dropped = self._dropped + sum(i.series_dropped for i in self._intakes.values())
+        if dropped > self._dropped_told:
+            self._dropped_hour = hour
+            details = {
+                "series_dropped": dropped - self._dropped_told,
+                "series_live": len(self._rows),
+            }
+            notices.append(Notice("capped", "open", bucket, bucket, details))
+            self._dropped_told = dropped

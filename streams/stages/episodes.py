@@ -1,0 +1,230 @@
+"""The open episodes of the detect stage: opening, following, recording, closing them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detectors.crowd import Crowd
+from detectors.episode import Episode, Sign, State
+from detectors.ratio import log_likelihood_ratio
+from detectors.series import ALL, hashtag_key, parse_key, region_key
+from detectors.users import WHOLE
+from streams.events import CrowdRecord, EpisodeRecord, Point
+
+if TYPE_CHECKING:
+    from detectors.bank import Bank, FloatArray, IntArray, Scores
+    from streams.stages.lookback import Lookback
+    from streams.stages.merge import Table
+
+BEFORE_POINTS = 40
+"""Points of a series' past that an alert's plot starts with."""
+
+
+@dataclass
+class Running:
+    """An open episode of a row, with the people in it."""
+
+    episode: Episode
+    crowd: Crowd = field(default_factory=Crowd)
+    told_users: float = 0.0
+    told_bucket: int = 0
+
+
+class Episodes:
+    """Open episodes by series key.
+
+    Args:
+        bucket_minutes: length of a bucket.
+        close_after: buckets of calm that end an episode.
+    """
+
+    def __init__(self, bucket_minutes: float, close_after: int) -> None:
+        self.bucket_minutes = bucket_minutes
+        self.hour = max(1, round(60.0 / bucket_minutes))
+        self.close_after = close_after
+        self.running: dict[str, Running] = {}
+
+    def longest(self, keys: list[str]) -> IntArray:
+        """The longest window over which calm is judged, for each series in an episode."""
+        return np.array(
+            [max(self.running[key].episode.window, self.hour) for key in keys], dtype=np.int64
+        )
+
+    def add_crowd(self, table: Table, only: set[str] | None = None) -> None:
+        """Add a bucket's posts to the crowds of the series in an episode.
+
+        Args:
+            table: the bucket.
+            only: keys of the episodes that are to take it in; None for all.
+        """
+        wanted = self.running if only is None else {k: self.running[k] for k in only}
+        if not wanted:
+            return
+        for i, key in enumerate(table.series):
+            running = wanted.get(key)
+            parts = [
+                (wanted[parent].crowd, name) for parent, name in _parents(key) if parent in wanted
+            ]
+            if running is None and not parts:
+                continue
+            rows = table.rows_of(i)
+            users = table.user[rows].tolist()
+            if running is not None:
+                langs = [table.langs[j] for j in table.lang[rows].tolist()]
+                flags = table.flags[rows].tolist()
+                running.crowd.add(users, langs, flags, int(table.theta[i]))
+            for crowd, name in parts:
+                crowd.add_part(name, users)
+
+    def open(
+        self, bucket: int, found: list[tuple[str, int, Scores, int]], lookback: Lookback, bank: Bank
+    ) -> dict[str, list[Point]]:
+        """Open episodes and bring them up to ``bucket`` from the past.
+
+        Args:
+            bucket: the bucket that raised the alarms; the lookback ends with it.
+            found: for each its series, row, and the place of its verdict: ``scores``, index.
+            lookback: the past.
+            bank: asked for the bands of past buckets.
+
+        Returns:
+            The points before each alarm, oldest first, without ``bucket`` itself.
+        """
+        before: dict[str, list[Point]] = {}
+        first_onset = bucket
+        for key, row, scores, i in found:
+            window = int(scores.window[i])
+            reach = max(window + BEFORE_POINTS // 2, BEFORE_POINTS)
+            start = bucket - reach + 1
+            fresh = lookback.counts(key, start, bucket)
+            onset = start + _onset(fresh, window, float(scores.expected[i]))
+            buckets = np.arange(start, bucket + 1)
+            expected, upper = bank.band(buckets, np.full(reach, row, dtype=np.int64))
+            episode = Episode(bucket, onset, window, self.hour, self.close_after)
+            for t in range(onset - start, reach - 1):
+                episode.observe(start + t, float(fresh[t]), float(expected[t]))
+            self.running[key] = Running(episode)
+            before[key] = [
+                Point(
+                    key,
+                    start + t,
+                    float(fresh[t]),
+                    float(expected[t]),
+                    float(upper[t]),
+                    0,
+                    0,
+                    open=False,
+                )
+                for t in range(reach - 1)
+            ]
+            first_onset = min(first_onset, onset)
+        # The bucket itself is added with those of all open episodes.
+        for past in lookback.since(first_onset):
+            if past.bucket < bucket:
+                keys = {k for k, *_ in found if self.running[k].episode.onset <= past.bucket}
+                self.add_crowd(past.table, keys)
+        return before
+
+    def follow(
+        self,
+        key: str,
+        point: Point,
+        verdict: tuple[float, float, float, int],
+        recent_score: float,
+        before: list[Point] | None,
+    ) -> EpisodeRecord:
+        """Take in one bucket of a series in an episode, and record it.
+
+        Args:
+            key: the series.
+            point: the bucket, with the score and threshold of the winning window.
+            verdict: observed, expected, upper and length of the winning window.
+            recent_score: the score over windows no longer than the episode's own.
+            before: at the opening, what came before.
+        """
+        running = self.running[key]
+        episode = running.episode
+        episode.observe(point.bucket, point.observed, point.expected)
+        sign = Sign.NONE
+        if before is None:
+            sign = episode.sign(point.bucket, recent_score, point.threshold)
+        moved = episode.move(sign)
+        crowd = running.crowd
+        users = crowd.users
+        tell = (
+            before is not None
+            or moved
+            or users >= 2.0 * running.told_users
+            or point.bucket - running.told_bucket >= self.hour
+        )
+        if tell:
+            running.told_users, running.told_bucket = users, point.bucket
+        observed, expected, upper, window = verdict
+        record = EpisodeRecord(
+            series=key,
+            opened=episode.opened,
+            bucket=point.bucket,
+            state=episode.state.value,
+            onset=episode.onset,
+            score=point.score,
+            threshold=point.threshold,
+            observed=observed,
+            expected=expected,
+            upper=upper,
+            window=window,
+            fresh=point.observed,
+            band_expected=point.expected,
+            band_upper=point.upper,
+            last_hour=episode.last_hour,
+            excess=episode.excess,
+            peak_bucket=episode.peak_bucket,
+            users=users,
+            posts=crowd.posts,
+            doubling_minutes=episode.doubling_minutes(self.bucket_minutes),
+            sampled=crowd.theta < WHOLE,
+            crowd=_crowd_record(crowd) if tell else None,
+            before=before,
+        )
+        if episode.state is State.QUIET:
+            del self.running[key]
+        return record
+
+
+def _parents(key: str) -> list[tuple[str, str]]:
+    """The series that a series is a part of, and the name of the part."""
+    level, region, hashtag = parse_key(key)
+    if level == "pair":
+        assert region is not None
+        assert hashtag is not None
+        return [
+            (region_key(region), hashtag_key(hashtag)),
+            (hashtag_key(hashtag), region_key(region)),
+        ]
+    return [] if level == "all" else [(ALL, key)]
+
+
+def _crowd_record(crowd: Crowd) -> CrowdRecord:
+    return CrowdRecord(
+        newcomer_share=crowd.newcomer_share,
+        top_users_share=crowd.top_users_share,
+        languages=crowd.languages(),
+        regions=crowd.parts("region/"),
+        hashtags=crowd.parts("hashtag/"),
+    )
+
+
+def _onset(fresh: FloatArray, window: int, expected: float) -> int:
+    """Index of the most likely first bucket of a surge that lasts to the end of ``fresh``.
+
+    The start with the largest likelihood ratio, among those not before the winning window, at an
+    even expectation: the maximum-likelihood change point.
+    """
+    first = max(len(fresh) - window, 0)
+    counts = np.cumsum(fresh[first:][::-1])[::-1]
+    lengths = np.arange(len(counts), 0, -1)
+    means = np.maximum(expected, 1e-6) * lengths / window
+    ratio = log_likelihood_ratio(counts, means, np.full(1, 1e-6))
+    return first + int(np.argmax(ratio))

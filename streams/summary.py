@@ -1,0 +1,36 @@
+"""What one replay did, as a record: made by the replay, shown by the console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streams.events import Intake
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The outcome of one replay.
+
+    Attributes:
+        posts: records read, whatever became of them.
+        intake: the same records, counted by what became of them.
+        incidents: the last ``data`` of each incident, in order of ``detected_at``.
+        pipeline: the last ``data`` of each pipeline alert, in order of ``from``.
+        first_event: earliest event time that was counted, RFC 3339 in UTC; None without posts.
+        last_event: latest event time that was counted, RFC 3339 in UTC; None without posts.
+        seconds: how long the replay took, in seconds of the machine's clock.
+        bytes_read: size of the logs as stored (compressed bytes of a compressed log).
+        logs: names of the logs, as the user gave them.
+    """
+
+    posts: int
+    intake: Intake
+    incidents: list[dict[str, Any]]
+    pipeline: list[dict[str, Any]]
+    first_event: str | None
+    last_event: str | None
+    seconds: float
+    bytes_read: int
+    logs: list[str]

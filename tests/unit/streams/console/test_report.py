@@ -1,0 +1,217 @@
+"""The self-contained HTML report."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import io
+import re
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.console.report import INCIDENTS_DRAWN, INCIDENTS_LISTED, report_html, write_report
+from streams.summary import Summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Alert = dict[str, Any]
+Poisoned = Callable[[str], tuple[list[Alert], Summary]]
+Rows = Callable[[int], Iterator[dict[str, Any]]]
+VOID = {"meta"}
+
+
+class Page(HTMLParser):
+    """Reads a page as a browser would: elements, attributes, text; checks that tags are closed."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: Counter[str] = Counter()
+        self.attributes: Counter[str] = Counter()
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(document)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Count an element and its attributes."""
+        self.elements[tag] += 1
+        self.attributes.update(name for name, _ in attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Count an element that closes itself."""
+        self.elements[tag] += 1
+        self.attributes.update(name for name, _ in attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the innermost element, which must be the one named."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Collect text."""
+        self.text += data
+
+
+def html(alerts: list[Alert], summary: Summary, series: Any = (), title: str = "Replay") -> str:
+    """The report of these alerts."""
+    return report_html(summary=summary, alerts=alerts, series=series, title=title)
+
+
+def numbered(alert: Alert, number: int) -> Alert:
+    """The same alert of another incident."""
+    name = f"in-{number:016x}"
+    return {**alert, "data": {**alert["data"], "incident_id": name}}
+
+
+def test_report_answers_the_operators_questions(
+    alerts: list[Alert], summary: Summary, rows: Rows
+) -> None:
+    """Cause, origin, times, size, growth, data quality and fingerprint are all on the page."""
+    page = Page(html(alerts, summary, rows(4000)))
+    for part in (
+        "1 surge of foreign users, all over.",
+        "#tiktokrefugee from US",
+        "61,044 foreign users since 2025-01-13 02:14 UTC",
+        "2025-01-13 02:21 (after 7 min)",
+        "2025-01-13 18:00",
+        "2025-01-15 04:00",
+        "83% of its users have a new account",
+        "no posts for 40 min",
+        "the line is not JSON",
+        "89abcdef01234567",
+        "Regions over the whole log",
+    ):
+        assert part in page.text, part
+    assert page.open == []
+
+
+def test_charts_come_from_rows_and_from_history(
+    alerts: list[Alert], summary: Summary, rows: Rows
+) -> None:
+    """With series rows the overview is drawn; without them an incident still has its history."""
+    with_rows = Page(html(alerts, summary, rows(4000)))
+    without = Page(html(alerts, summary))
+    assert "All foreign users, and when" in with_rows.text
+    assert "All foreign users, and when" not in without.text
+    assert "fresh foreign users per 5 min" in without.text
+
+
+def test_nothing_is_requested_or_run(alerts: list[Alert], summary: Summary, rows: Rows) -> None:
+    """No script, link, image, inline style or address; the policy allows the one style sheet."""
+    document = html(alerts, summary, rows(2000))
+    page = Page(document)
+    assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(page.elements)
+    assert not {"src", "style"} & set(page.attributes)
+    assert not [name for name in page.attributes if name.startswith("on")]
+    assert set(re.findall(r'href="(.)', document)) == {"#"}
+    assert "://" not in document
+    assert "url(" not in document
+    (style,) = re.findall(r"<style>(.*?)</style>", document, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'sha256-{digest}'" in document
+
+
+@settings(max_examples=25, deadline=None)
+@given(text=st.text(st.characters(exclude_categories=()), min_size=1, max_size=50))
+def test_hostile_text_adds_no_element(poisoned: Poisoned, text: str) -> None:
+    """Whatever a post held, the page has the elements and attributes of a harmless one."""
+    harmless = Page(html(*poisoned("tag"), title="tag"))
+    hostile = Page(html(*poisoned(text), title=text))
+    # "other" and an empty language are words of the format, so they change the wording only.
+    assert hostile.elements - harmless.elements == Counter()
+    assert hostile.attributes - harmless.attributes == Counter()
+    assert hostile.open == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "</style><script>alert(1)</script>",
+        '" onload="alert(1)',
+        "]]>--><!--",
+        "\x1b[2J\u202eevil\u2066\u200b",
+        "&lt;b&gt;&#x202e;",
+    ],
+)
+def test_known_attacks_are_shown_as_text(poisoned: Poisoned, text: str) -> None:
+    """Attacks appear as visible text: no element, no control or bidi character in the file."""
+    document = html(*poisoned(text), title=text)
+    page = Page(document)
+    assert page.elements["script"] == 0
+    assert not [name for name in page.attributes if name.startswith("on")]
+    assert not re.search("[\x00-\x09\x0b-\x1f\u200b\u202a-\u202e\u2066-\u2069]", document)
+
+
+def test_long_strings_are_cut(poisoned: Poisoned) -> None:
+    """A hashtag of ten thousand characters does not fill the page."""
+    document = html(*poisoned("x" * 10_000), title="x" * 10_000)
+    assert max(len(run) for run in re.findall("x+", document)) < 300
+
+
+def test_size_does_not_follow_the_log(alerts: list[Alert], summary: Summary, rows: Rows) -> None:
+    """Ten times the rows give a page of about the same size, in bounded memory."""
+    short = html(alerts, summary, rows(2000))
+    tracemalloc.start()
+    long = html(alerts, summary, rows(20_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(long) < 3 * len(short)
+    assert len(long) < 200_000
+    assert peak < 5_000_000
+
+
+def test_many_incidents_are_cut_and_counted(alerts: list[Alert], summary: Summary) -> None:
+    """Charts and table rows are limited; what is left out is counted on the page."""
+    many = [numbered(alerts[0], number) for number in range(INCIDENTS_LISTED + 5)]
+    page = Page(html(many, summary))
+    assert page.elements["section"] == INCIDENTS_DRAWN
+    assert "5 more are in the alerts" in page.text
+    assert f"{INCIDENTS_LISTED + 5} surges of foreign users" in page.text
+
+
+def test_most_urgent_comes_first(alerts: list[Alert], summary: Summary) -> None:
+    """Severity, then size, decides the order, whatever came first."""
+    small = numbered(alerts[0], 1)
+    small["data"]["severity"] = "info"
+    big = numbered(alerts[1], 2)
+    big["data"].update(level="hashtag", region=None)
+    page = Page(html([small, big], summary))
+    assert page.text.index("1. #tiktokrefugee") < page.text.index("2. #tiktokrefugee from US")
+
+
+def test_quiet_log(summary: Summary, rows: Rows) -> None:
+    """Without incidents the page says so and still shows traffic and data quality."""
+    quiet = dataclasses.replace(summary, incidents=[], pipeline=[])
+    page = Page(html([], quiet, rows(100)))
+    assert "No surge of foreign users found." in page.text
+    assert "No gap, stall or overload was reported." in page.text
+
+
+def test_log_without_posts(summary: Summary) -> None:
+    """A log of nothing gives a page that says so, not an error."""
+    empty = dataclasses.replace(
+        summary, posts=0, first_event=None, last_event=None, seconds=0.0, incidents=[], pipeline=[]
+    )
+    assert "no usable post" in html([], empty)
+
+
+def test_written_file_is_the_same_every_time(
+    alerts: list[Alert], summary: Summary, tmp_path: Path, rows: Rows
+) -> None:
+    """Path and open file get the same bytes, and a second run too: no clock, no chance."""
+    out = io.StringIO()
+    write_report(out, summary=summary, alerts=alerts, series=rows(500), title="T")
+    path = tmp_path / "report.html"
+    write_report(path, summary=summary, alerts=iter(alerts), series=rows(500), title="T")
+    assert path.read_bytes() == out.getvalue().encode("utf-8")
