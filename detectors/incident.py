@@ -94,7 +94,7 @@ def incident_id(bucket_start_ms: int, series: str) -> str:
     """An incident's id, a function of its first confirmed bucket and top-ranked series.
 
     >>> incident_id(1736730000000, "hashtag/tiktokrefugee")
-    'in-a40fe0efd79d43d2'
+    'in-b9858baff9193f2b'
     """
     name = f"{bucket_start_ms} {series}".encode()
     return "in-" + blake2b(name, digest_size=8).hexdigest()

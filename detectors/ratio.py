@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from detectors.bank import FloatArray
 
 _NEWTON_STEPS = 10
+_NEAR = 1e-12
 
 
 def log_likelihood_ratio(
@@ -64,3 +65,17 @@ def upper_count(
         miss = log_likelihood_ratio(count, expected, dispersion) - score
         count = np.maximum(count - miss / slope, expected * (1.0 + 1e-9) + 1e-9)
     return np.asarray(count)
+
+
+def single_upper(expected: float, dispersion: float, score: float) -> float:
+    """``upper_count`` of single numbers."""
+    shape = 1.0 / dispersion
+    spread = math.sqrt(2.0 * score * expected * (1.0 + dispersion * expected))
+    count = expected + spread + 2.0 * score
+    for _ in range(_NEWTON_STEPS):
+        slope = math.log(count / expected) - math.log((count + shape) / (expected + shape))
+        miss = single_ratio(count, expected, dispersion) - score
+        count = max(count - miss / slope, expected * (1.0 + 1e-9) + 1e-9)
+        if abs(miss) < _NEAR * score:
+            break
+    return count

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Any
 
 import numpy as np
 
 from detectors.bank import FloatArray, IntArray, Scores
 from detectors.baseline import HOURS, Baseline, overlap
-from detectors.ratio import log_likelihood_ratio, single_ratio, upper_count
+from detectors.ratio import log_likelihood_ratio, single_ratio, single_upper, upper_count
 from detectors.tail import Tail
 
 WINDOW_MINUTES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 240, 480, 720)
@@ -37,9 +38,9 @@ TAIL_LAG_HOURS = 12
 """A wave shows in the scores hours before it passes the threshold; scores so young don't count."""
 TAIL_AFTER_HOURS = 12.0
 """Before so much has been learned, scores say more of our ignorance than of the series."""
-FEW_ROWS = 6
-NONE: FloatArray = np.zeros(0)
-
+UPPER_FROM = 0.3
+"""Share of the threshold from which a score is worth the count that would have reached it."""
+FEW_ROWS = 16
 _BACKLOG_HOURS = 1.0
 _ROWS_MIN = 256
 _OVERLAPS_MAX = 1_500
@@ -68,6 +69,7 @@ class ScanBank:
         fresh_for_buckets: int,
     ) -> None:
         self.bucket_hours = bucket_minutes / 60.0
+        self._per_hour = round(60.0 / bucket_minutes)
         self.budget = false_incidents_per_week
         self.min_users = min_users
         self.fresh_for = fresh_for_buckets
@@ -78,12 +80,14 @@ class ScanBank:
         self._tests_per_week = 1_000.0
         self._rows = 0
         self._parents = np.zeros(0, dtype=np.int64)
-        # Sum over each window less its newest bucket, which comes with the score.
+        # Sum over each window that ends with the bucket to come, without that bucket.
         self._sums = np.zeros((_ROWS_MIN, len(spans)))
+        self._flat = self._sums.reshape(-1).data
         self._not_before = np.zeros(_ROWS_MIN, dtype=np.int64)
         self._events: deque[tuple[int, IntArray, FloatArray]] = deque()
         self._left = [0] * len(spans)
         self._next: int | None = None
+        self._swept = -1
         self._start = 0
         self._gap: tuple[int, int] | None = None
         self._overlaps: dict[int, FloatArray] = {}
@@ -92,7 +96,16 @@ class ScanBank:
         self._tails = [
             Tail(bucket_minutes, share, lag_blocks=TAIL_LAG_HOURS, shape_max=0.0) for _ in range(2)
         ]
-        self._seen: tuple[int, FloatArray, FloatArray] = (-1, NONE, NONE)
+        self._seen = (-1, 0.0, 0.0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the view of the sums, which cannot be copied."""
+        return {name: value for name, value in self.__dict__.items() if name != "_flat"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a copied state, and look at its sums anew."""
+        self.__dict__.update(state)
+        self._flat = self._sums.reshape(-1).data
 
     # -- protocol: rows ------------------------------------------------------------------------
 
@@ -102,6 +115,7 @@ class ScanBank:
         if rows > len(self._sums):
             more = max(len(self._sums), rows - len(self._sums))
             self._sums = np.concatenate([self._sums, np.zeros((more, len(self.windows)))])
+            self._flat = self._sums.reshape(-1).data
             self._not_before = np.concatenate([self._not_before, np.zeros(more, dtype=np.int64)])
         self._rows = rows
         self._parents = parents
@@ -127,6 +141,7 @@ class ScanBank:
 
     def weight(self) -> FloatArray:
         """See ``Bank.weight``: recent users count in full, older ones as far as remembered."""
+        # As of the last bucket scored; what has left the longest window since is soon seen to.
         recent = self._sums[: self._rows, -1]
         mass = self.baseline.mass[: self._rows]
         idle = (recent < _IDLE_USERS) & (mass < _IDLE_MASS)
@@ -156,7 +171,7 @@ class ScanBank:
 
     def _overlap(self, bucket: int) -> FloatArray:
         """Hours of the day of every window that ends with ``bucket``; the same every day."""
-        of_day = bucket % round(24.0 / self.bucket_hours)
+        of_day = bucket % (HOURS * self._per_hour)
         known = self._overlaps.get(of_day)
         if known is None:
             end = (of_day + 1) * self.bucket_hours
@@ -172,12 +187,19 @@ class ScanBank:
         if self._gap is not None and bucket - self._gap[1] <= self.fresh_for:
             # Who would have been counted in the gap shows up after it, within about an hour.
             first, last = self._gap
-            first = max(first, last - min(self.fresh_for, round(23.0 / self.bucket_hours)))
+            first = max(first, last - min(self.fresh_for, 23 * self._per_hour))
             hours = overlap(np.array([first * self.bucket_hours]), (last + 1) * self.bucket_hours)
             backlog = self.baseline.expected(rows, hours)
             share = np.minimum(self.windows * self.bucket_hours / _BACKLOG_HOURS, 1.0)
             expected = expected + backlog * share
         return expected
+
+    def _expected_of(self, bucket: int, row: int) -> list[float]:
+        """The same of one row."""
+        if self._gap is not None:
+            return self._expected(bucket, np.array([row]))[0].tolist()  # type: ignore[no-any-return]
+        means = self.baseline.profile[row] @ self._overlap(bucket)
+        return (means * self.baseline.rate[row]).tolist()  # type: ignore[no-any-return]
 
     def log_silence(self, first: int, last: int) -> float:
         """See ``Bank.log_silence``."""
@@ -202,6 +224,9 @@ class ScanBank:
         longest: IntArray | None = None,
     ) -> Scores:
         """See ``Bank.score_many``."""
+        self._catch_up(bucket)
+        if 0 < len(rows) <= FEW_ROWS and longest is None:
+            return self._score_few(bucket, rows, fresh, precision)
         n = len(rows)
         threshold = np.full(n, self.threshold)
         scores = Scores(
@@ -210,10 +235,9 @@ class ScanBank:
         # Most series of most buckets have too few users for any verdict: leave at once.
         at = np.flatnonzero(self._sums[rows, -1] + fresh >= self._look_from)
         if len(at) == 0:
-            self._seen = (bucket, NONE, NONE)
+            if longest is None:
+                self._seen = (bucket, 0.0, 0.0)
             return scores
-        if len(at) <= FEW_ROWS and longest is None:
-            return self._score_few(bucket, rows, fresh, precision, at, scores)
         some = rows[at]
         observed = self._sums[some] + fresh[at, None]
         expected = self._expected(bucket, some)
@@ -226,7 +250,8 @@ class ScanBank:
         young = self.baseline.mass[some] < YOUNG_USERS
         if longest is None:
             best_any = ratio.max(axis=1)
-            self._seen = (bucket, best_any[~young], best_any[young])
+            grown_best = float(best_any[~young].max(initial=0.0))
+            self._seen = (bucket, grown_best, float(best_any[young].max(initial=0.0)))
         else:
             ratio = np.where(self.windows <= longest[at, None], ratio, 0.0)
         ratio = np.where(observed >= self.min_users, ratio, 0.0)
@@ -237,7 +262,7 @@ class ScanBank:
         scores.observed[at] = observed[pick, best]
         scores.expected[at] = expected[pick, best]
         scores.window[at] = self.windows[best]
-        high = np.flatnonzero(scores.score[at] >= 0.5 * threshold[at])
+        high = np.flatnonzero(scores.score[at] >= UPPER_FROM * threshold[at])
         if len(high):
             scores.upper[at[high]] = self._upper(
                 expected[high, best[high]],
@@ -247,55 +272,60 @@ class ScanBank:
         return scores
 
     def _score_few(
-        self,
-        bucket: int,
-        rows: IntArray,
-        fresh: FloatArray,
-        precision: FloatArray,
-        at: IntArray,
-        scores: Scores,
+        self, bucket: int, rows: IntArray, fresh: FloatArray, precision: FloatArray
     ) -> Scores:
-        """The same for a few rows, one by one: ten times as fast where logs are sparse."""
-        seen: tuple[list[float], list[float]] = ([], [])
-        expected = self._expected(bucket, rows[at])
-        for i, means in zip(at.tolist(), expected.tolist(), strict=True):
-            row = int(rows[i])
-            newest, dispersion = float(fresh[i]), float(self.baseline.dispersion[row])
-            young = int(self.baseline.mass[row] < YOUNG_USERS)
-            share = float(precision[i])
+        """The same one by one: many times as fast for the few rows a bucket of a sparse log has."""
+        baseline, spans, width = self.baseline, self._spans, len(self._spans)
+        seen = [0.0, 0.0]
+        found: list[tuple[float, float, float, float, float, int]] = []
+        thresholds = (self._threshold(0), self._threshold(1))
+        for row, newest, share in zip(
+            rows.tolist(), fresh.tolist(), precision.tolist(), strict=True
+        ):
+            before = self._flat[row * width : (row + 1) * width].tolist()
+            if before[-1] + newest < self._look_from:
+                found.append((0.0, self.threshold, newest, 0.0, 0.0, 1))
+                continue
+            means = self._expected_of(bucket, row)
+            dispersion = float(baseline.dispersion[row])
+            young = int(baseline.mass[row] < YOUNG_USERS)
             reach = bucket + 1 - max(int(self._not_before[row]), self._start)
-            any_best = best = 0.0
-            best_k = 0
-            for k, (sum_before, mean) in enumerate(
-                zip(self._sums[row].tolist(), means, strict=True)
-            ):
-                count = sum_before + newest
-                if self._spans[k] > reach:
+            best, best_k, shorter = 0.0, 0, -1.0
+            for k, mean in enumerate(means):
+                count = before[k] + newest
+                if spans[k] > reach:
                     break
-                if count > mean and count >= self._look_from:
+                # A longer window with the same users has a smaller ratio.
+                if count > mean and count > shorter:
+                    shorter = count
                     ratio = share * single_ratio(count, mean, dispersion)
-                    any_best = max(any_best, ratio)
+                    seen[young] = max(seen[young], ratio)
                     if count >= self.min_users and ratio > best:
                         best, best_k = ratio, k
-            seen[young].append(any_best)
-            threshold = self._threshold(young)
-            scores.threshold[i] = threshold
-            scores.score[i] = best
-            scores.observed[i] = float(self._sums[row, best_k]) + newest
-            scores.expected[i] = means[best_k]
-            scores.window[i] = self._spans[best_k]
-            if best >= 0.5 * threshold:
-                mean_array, spread = np.array([means[best_k]]), np.array([dispersion])
-                scores.upper[i] = self._upper(mean_array, spread, np.array([threshold / share]))[0]
-        self._seen = (bucket, np.array(seen[0]), np.array(seen[1]))
-        return scores
+            threshold = thresholds[young]
+            upper = 0.0
+            if best >= UPPER_FROM * threshold:
+                upper = single_upper(means[best_k], dispersion, threshold / share)
+                upper = max(upper, self.min_users)
+            count = before[best_k] + newest
+            found.append((best, threshold, count, means[best_k], upper, spans[best_k]))
+        self._seen = (bucket, seen[0], seen[1])
+        score, level, observed, expected, upper_, window = zip(*found, strict=True)
+        return Scores(
+            np.array(score),
+            np.array(level),
+            np.array(observed),
+            np.array(expected),
+            np.array(upper_),
+            np.array(window, dtype=np.int64),
+        )
 
     def _upper(self, expected: FloatArray, dispersion: FloatArray, score: FloatArray) -> FloatArray:
         return np.maximum(upper_count(expected, dispersion, score), self.min_users)
 
     def band(self, buckets: IntArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         """See ``Bank.band``."""
-        hour = (buckets * self.bucket_hours).astype(np.int64) % HOURS
+        hour = buckets // self._per_hour % HOURS
         baseline = self.baseline
         expected = baseline.rate[rows] * baseline.profile[rows, hour] * self.bucket_hours
         young = baseline.mass[rows] < YOUNG_USERS
@@ -306,16 +336,17 @@ class ScanBank:
         """See ``Bank.learn_many``."""
         if self._next is None:
             self._start = bucket
-        if self._seen[0] != bucket:
+        if self._seen[0] != bucket and len(rows):
             self.score_many(bucket, rows, fresh, np.ones(len(rows)))
         if self.baseline.age_hours >= TAIL_AFTER_HOURS:
             for tail, best in zip(self._tails, self._seen[1:], strict=True):
-                tail.add(best)
+                tail.add_peak(best)
+        self._catch_up(bucket)
         if len(rows):
             self._events.append((bucket, rows, fresh))
             self._sums[rows] += fresh[:, None]
-        self.baseline.observe(int(bucket * self.bucket_hours), rows, fresh, self.bucket_hours)
-        self._advance(bucket)
+        self.baseline.observe(bucket // self._per_hour, rows, fresh, self.bucket_hours)
+        self._next = bucket + 1
 
     def skip(self, first: int, last: int, *, missing: bool) -> None:
         """See ``Bank.skip``."""
@@ -324,8 +355,8 @@ class ScanBank:
         none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
         bucket = first
         while bucket <= last:
-            hour = int(bucket * self.bucket_hours)
-            end = min(last, round((hour + 1) / self.bucket_hours) - 1)
+            hour = bucket // self._per_hour
+            end = min(last, (hour + 1) * self._per_hour - 1)
             hours = (end - bucket + 1) * self.bucket_hours
             if self._next is not None and bucket < self._next:
                 self.baseline.uncover(hour, hours)
@@ -340,18 +371,25 @@ class ScanBank:
                 first = self._gap[0]
             self._gap = (first, last)
             self._start = max(self._start, last + 1)
-        self._advance(last)
+        self._next = max(self._next or 0, last + 1)
 
-    def _advance(self, bucket: int) -> None:
-        """Take out of each window what leaves it when the bucket after ``bucket`` comes."""
-        self._next = bucket + 1
-        events, left = self._events, self._left
+    def _catch_up(self, bucket: int) -> None:
+        """Take out of each window what has left it when ``bucket`` comes; time only goes on."""
+        if bucket <= self._swept:
+            return
+        self._swept = bucket
+        events, left, flat, width = self._events, self._left, self._flat, len(self._spans)
+        count_of_events = len(events)
         for k, window in enumerate(self._spans):
-            dead = bucket + 1 - window
+            dead = bucket - window
             i = left[k]
-            while i < len(events) and events[i][0] <= dead:
+            while i < count_of_events and events[i][0] <= dead:
                 _, rows, counts = events[i]
-                self._sums[rows, k] -= counts
+                if len(rows) <= FEW_ROWS:
+                    for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
+                        flat[row * width + k] -= count
+                else:
+                    self._sums[rows, k] -= counts
                 i += 1
             left[k] = i
         gone = left[-1]

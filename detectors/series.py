@@ -120,9 +120,9 @@ def canonical_hashtag(raw: str, length_max: int = 100) -> str | None:
     compatibility form (NFKC) and case folding, without control, zero-width and space characters.
     Scripts are not merged: 小红书 and 小紅書 stay two hashtags, and so does a Cyrillic look-alike.
 
-    >>> canonical_hashtag("#ＴｉｋＴｏｋ\\u200bRefugee")
+    >>> canonical_hashtag("#ＴｉｋＴｏｋ\u200bRefugee")
     'tiktokrefugee'
-    >>> canonical_hashtag("\\u202e") is None
+    >>> canonical_hashtag("\u202e") is None
     True
     """
     cut = raw[:length_max]

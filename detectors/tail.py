@@ -83,6 +83,7 @@ class Tail:
         self._shape_max = shape_max
         self._waiting: deque[float] = deque()
         self._maxima: deque[float] = deque(maxlen=WINDOW_BLOCKS)
+        self._started = False
         self._in_block = 0
         self._block_max = -math.inf
         self._run = 0
@@ -102,14 +103,13 @@ class Tail:
                 first finite score nothing is counted, since detectors that are still learning
                 would make the tail look empty.
         """
-        peak = float(np.max(scores, initial=-math.inf))
-        if (
-            not self._maxima
-            and not self._waiting
-            and not self._in_block
-            and not math.isfinite(peak)
-        ):
+        self.add_peak(float(np.max(scores, initial=-math.inf)))
+
+    def add_peak(self, peak: float) -> None:
+        """Learn the largest score of one closed bucket; the same as ``add`` of all of them."""
+        if not self._started and not math.isfinite(peak):
             return
+        self._started = True
         self._block_max = max(self._block_max, peak)
         self._in_block += 1
         if self._in_block == self._block_buckets:
@@ -118,7 +118,7 @@ class Tail:
 
     def add_empty(self, buckets: int) -> None:
         """Learn ``buckets`` buckets without evidence; the same as as many empty ``add`` calls."""
-        if not self._maxima and not self._waiting and not self._in_block:
+        if not self._started:
             return
         blocks, self._in_block = divmod(self._in_block + buckets, self._block_buckets)
         if not blocks:

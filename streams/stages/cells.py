@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from detectors.series import ALL
 from detectors.users import WHOLE, cut
 from streams.events import Partials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Row = tuple[int, int, int, int]
 """User, post, language number, flags of one post."""
@@ -31,7 +36,7 @@ class OpenBucket:
         self._fold_at = 2 * rows_max
         self.dropped = 0
 
-    def add(self, keys: tuple[str, ...], row: Row) -> None:
+    def add(self, keys: Sequence[str], row: Row) -> None:
         """Add a post to ``all`` and to the series it belongs to."""
         cells = self._cells
         post = row[1]
@@ -78,13 +83,21 @@ class OpenBucket:
 
     def close(self, partition: int, bucket: int, langs: list[str]) -> Partials:
         """The bucket as partials."""
-        keys = sorted(self._cells)
+        cells, rows_max = self._cells, self.rows_max
+        keys = sorted(cells)
         rows: list[Row] = []
         ends: list[int] = []
         thetas: list[int] = []
         for key in keys:
-            some, theta = self._cut(key, self._cells[key])
-            rows += some
+            cell = cells[key]
+            theta = WHOLE
+            if len(cell) == 1:
+                rows += cell.values()
+            elif len(cell) <= rows_max and not self._theta:
+                rows += sorted(cell.values())
+            else:
+                some, theta = self._cut(key, cell)
+                rows += some
             ends.append(len(rows))
             thetas.append(theta)
         users, posts, lang, flags = zip(*rows, strict=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detectors.origin import TAGS_SHIFT
-from detectors.users import FreshMemory, precision
+from detectors.users import WHOLE, FreshMemory, precision
 from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
 from streams.stages.episodes import Episodes
 from streams.stages.lookback import Lookback
@@ -28,6 +28,7 @@ MISSING_ODDS = math.log(1e-6)
 LOOKBACK_HOURS = 12.0
 TESTS_HALF_LIFE_HOURS = 84.0
 _WEEK_HOURS = 168.0
+FEW_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,14 +214,38 @@ class Detect:
             n = len(known)
             known.theta[:n] = self._memory.shrink(known.theta[:n], known.hashes[:n])
             theta = known.theta[rows]
+        if len(table.user) <= FEW_ROWS:
+            return self._count_few(bucket, table, rows, theta)
         index, user = table.index, table.user
         followed = user < theta[index]
         followed[1:] &= (index[1:] != index[:-1]) | (user[1:] != user[:-1])
         index, user = index[followed], user[followed]
         row = rows[index]
-        fresh = self._memory.admit(row, user ^ known.hashes[row], bucket)
-        counts = np.bincount(index[fresh], minlength=len(rows))
+        fresh = self._memory.admit(row.tolist(), (user ^ known.hashes[row]).tolist(), bucket)
+        counts = np.bincount(index[np.frombuffer(fresh, dtype=np.bool_)], minlength=len(rows))
         return counts / precision(theta)
+
+    def _count_few(self, bucket: int, table: Table, rows: IntArray, theta: IntArray) -> FloatArray:
+        """The same one by one, for the few posts a bucket of a sparse log has."""
+        series: list[int] = []
+        keys: list[int] = []
+        users, row_list, limits = table.user.tolist(), rows.tolist(), theta.tolist()
+        hashes = self._rows.hashes[rows].tolist()
+        start = 0
+        for i, end in enumerate(table.ends.tolist()):
+            last = -1
+            for user in users[start:end]:
+                if user != last and user < limits[i]:
+                    series.append(i)
+                    keys.append(user ^ hashes[i])
+                last = user
+            start = end
+        fresh = self._memory.admit([row_list[i] for i in series], keys, bucket)
+        counts = [0.0] * len(row_list)
+        for i, is_fresh in zip(series, fresh, strict=True):
+            if is_fresh:
+                counts[i] += WHOLE / limits[i]
+        return np.array(counts)
 
     def _count_tests(self, table: Table) -> None:
         """Count the chances of a false alarm that a bucket brings.
@@ -228,9 +253,9 @@ class Detect:
         Every post gives one to ``all``, its region, its hashtags and their pairs. Counted from
         the rows of ``all``, so that it is the same however series are spread over workers.
         """
-        posts = table.rows_of(0)
-        tags = (table.flags[posts] >> TAGS_SHIFT).astype(np.float64)
-        self._tests += float(np.sum(2.0 + 2.0 * tags)) / float(precision(table.theta[:1])[0])
+        flags = table.flags[table.rows_of(0)].tolist()
+        series = sum(2 + 2 * (flag >> TAGS_SHIFT) for flag in flags)
+        self._tests += series * (WHOLE / int(table.theta[0]))
 
     def _tests_per_week(self, bucket: int) -> float:
         """Forgetting mean of the chances, scaled to a week."""
@@ -368,10 +393,9 @@ class Detect:
         self._pruned_day = day
         weight = self.bank.weight()
         always = {self._rows.of[key] for key in self._episodes.running}
-        room = round(0.75 * self.params.live_series)
-        busy = int(np.count_nonzero(weight > 0.0))
-        kept = self._rows.heaviest(weight, min(room, busy) if full else busy, always)
-        self._dropped += max(busy - len(kept), 0)
+        rows_max = round(0.75 * self.params.live_series) if full else count
+        kept = self._rows.heaviest(weight, rows_max, always)
+        self._dropped += int(np.count_nonzero(weight)) - int(np.count_nonzero(weight[kept]))
         if len(kept) < count:
             self._rows.keep(kept)
             self._memory.keep(kept, count)

@@ -18,9 +18,10 @@ from streams.stages.pseudonym import Pseudonyms
 from streams.stages.watermark import Held, Watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-_MEMO_MAX = 16_384
+_KNOWN_MAX = 65_536
+_TAGS_MAX = 63
 _LANGS_MAX = 1_000
 _FUTURE = "no five users confirm a time more than time.max_jump ahead of the log"
 
@@ -72,7 +73,8 @@ class Ingest:
         self._through: int | None = None
         self.first_ms: int | None = None
         self._langs: dict[str, int] = {"": 0}
-        self._memo: dict[tuple[str, ...], tuple[tuple[str, ...], int, int]] = {}
+        self._known: dict[str, dict[str, tuple[str, str]]] = {}
+        self._known_count = 0
 
     @property
     def clock_ms(self) -> int | None:
@@ -215,37 +217,45 @@ class Ingest:
             self.intake.duplicate += 1
             return
         self.intake.foreign += 1
-        memo = (region, *raw.hashtags) if raw.hashtags else (region,)
-        known = self._memo.get(memo)
-        if known is None:
-            known = self._series_of(region, raw.hashtags or [])
-            if len(self._memo) >= _MEMO_MAX:
-                self._memo.clear()
-            self._memo[memo] = known
-        keys, tags, dropped = known
-        self.intake.hashtags_dropped += dropped
+        keys = self._series_of(region, raw.hashtags) if raw.hashtags else [region_key(region)]
+        tags = len(keys) // 2
         number = self._langs.get(lang)
         if number is None:
             number = self._langs[lang] = len(self._langs) if len(self._langs) < _LANGS_MAX else 0
         age = self.origin.age_flags(account_created_ms(raw.account_created_at), time_ms)
-        open_bucket.add(keys, (user, post, number, age | tags << TAGS_SHIFT))
+        open_bucket.add(keys, (user, post, number, age | min(tags, _TAGS_MAX) << TAGS_SHIFT))
 
-    def _series_of(self, region: str, hashtags: Iterable[str]) -> tuple[tuple[str, ...], int, int]:
-        """Keys of a post's series besides ``all``, its number of hashtags, and of dropped ones."""
-        tags: list[str] = []
-        dropped = 0
-        for raw in hashtags:
-            tag = canonical_hashtag(raw, self.params.hashtag_length)
-            if tag is None or tag in tags:
-                continue
-            if len(tags) < self.params.hashtags_per_post:
-                tags.append(tag)
-            else:
-                dropped += 1
+    def _series_of(self, region: str, hashtags: list[str]) -> list[str]:
+        """Keys of a post's series besides ``all``: its region, then two for each hashtag."""
+        known = self._known.get(region)
+        if known is None:
+            known = self._known[region] = {}
         keys = [region_key(region)]
-        for tag in tags:
-            keys += (hashtag_key(tag), pair_key(region, tag))
-        return tuple(keys), min(len(tags), 63), dropped
+        keys_max = 2 * self.params.hashtags_per_post
+        for raw in hashtags:
+            pair = known.get(raw)
+            if pair is None:
+                pair = self._learn_hashtag(region, raw)
+            hashtag, regional = pair
+            if not hashtag or hashtag in keys:
+                continue
+            if len(keys) > keys_max:
+                self.intake.hashtags_dropped += 1
+            else:
+                keys.append(hashtag)
+                keys.append(regional)
+        return keys
+
+    def _learn_hashtag(self, region: str, raw: str) -> tuple[str, str]:
+        """Keys of a hashtag and of its pair, remembered; empty when nothing visible is left."""
+        tag = canonical_hashtag(raw, self.params.hashtag_length)
+        pair = ("", "") if tag is None else (hashtag_key(tag), pair_key(region, tag))
+        if len(raw) <= self.params.hashtag_length:
+            if self._known_count >= _KNOWN_MAX:
+                self._known, self._known_count = {region: {}}, 0
+            self._known_count += 1
+            self._known.setdefault(region, {})[raw] = pair
+        return pair
 
     def refuse(self, reject: Reject) -> None:
         """Count a record that cannot be used, and pass it on."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detectors.series import ALL, parse_key, region_key, stable_hash
+from detectors.series import ALL, region_key, stable_hash
 from detectors.users import WHOLE
 
 if TYPE_CHECKING:
@@ -55,28 +55,28 @@ class Rows:
         )
 
     def _new(self, key: str) -> int:
-        region = parse_key(key).region if key.startswith("pair/") else None
-        if region is None:
+        if not key.startswith("pair/"):
             return self._add(key, 0)
-        parent = region_key(region)
+        parent = region_key(key.split("/", 2)[1])
         row = self.of.get(parent)
         return self._add(key, self._add(parent, 0) if row is None else row)
 
     def heaviest(self, weight: FloatArray, rows_max: int, always: set[int]) -> IntArray:
-        """Rows to keep, ascending, when there are too many: the heaviest, ties by key.
+        """Rows to keep, ascending: all with a weight, or the heaviest, ties by key.
 
         ``all``, the regions (there are few, and pairs borrow from them) and ``always`` stay.
 
         Args:
-            weight: of each row, shape (rows,).
+            weight: of each row, shape (rows,); 0 is idle.
             rows_max: how many to keep in all.
             always: rows that must stay.
         """
         pinned = {r for r, key in enumerate(self.keys) if r == 0 or key.startswith("region/")}
         pinned |= always
-        others = [r for r in range(len(self.keys)) if r not in pinned]
-        others.sort(key=lambda r: (-weight[r], self.keys[r]))
+        others = [r for r in np.flatnonzero(weight > 0.0).tolist() if r not in pinned]
         room = max(rows_max - len(pinned), 0)
+        if len(others) > room:
+            others.sort(key=lambda r: (-weight[r], self.keys[r]))
         return np.array(sorted(pinned | set(others[:room])), dtype=np.int64)
 
     def keep(self, rows: IntArray) -> None:
