@@ -8,7 +8,6 @@ never closes an episode.
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -83,14 +82,18 @@ class Episode:
     calm_for: int = 0
     peak: float = 0.0
     peak_bucket: int = 0
-    recent: deque[tuple[float, float]] = field(default_factory=deque)
+    _fresh: list[float] = field(default_factory=lambda: [0.0])
+    _expected: list[float] = field(default_factory=lambda: [0.0])
 
     def observe(self, bucket: int, fresh: float, expected: float) -> None:
         """Take in one bucket of good data, in order; the first is the onset's."""
         self.excess += fresh - expected
-        self.recent.append((fresh, expected))
-        if len(self.recent) > 2 * self.hour:
-            self.recent.popleft()
+        # Running totals, so that the sum over any recent span is a difference.
+        self._fresh.append(self._fresh[-1] + fresh)
+        self._expected.append(self._expected[-1] + expected)
+        if len(self._fresh) > 4 * self.hour + 1:
+            del self._fresh[: 2 * self.hour]
+            del self._expected[: 2 * self.hour]
         last_hour = self.last_hour
         if last_hour > self.peak:
             self.peak, self.peak_bucket = last_hour, bucket
@@ -98,13 +101,13 @@ class Episode:
     @property
     def last_hour(self) -> float:
         """Fresh users of the last hour."""
-        return self._sum(0, self.hour)[0]
+        return self._fresh[-1] - self._fresh[max(len(self._fresh) - 1 - self.hour, 0)]
 
     def _sum(self, skip: int, count: int) -> tuple[float, float]:
         """Fresh and expected users of ``count`` buckets, ``skip`` buckets ago."""
-        end = len(self.recent) - skip
-        some = [self.recent[i] for i in range(max(end - count, 0), max(end, 0))]
-        return sum(x for x, _ in some), sum(m for _, m in some)
+        end = len(self._fresh) - 1 - skip
+        start = end - count
+        return self._fresh[end] - self._fresh[start], self._expected[end] - self._expected[start]
 
     def sign(self, bucket: int, score: float, threshold: float) -> Sign:
         """What this bucket says; ``score`` is over windows no longer than ``window`` or an hour.
@@ -140,7 +143,7 @@ class Episode:
         """
         for span_minutes in GROWTH_SPANS_MINUTES:
             span = max(1, round(span_minutes / bucket_minutes))
-            if 2 * span > len(self.recent) or span > self.hour:
+            if 2 * span >= len(self._fresh) or span > self.hour:
                 continue
             late, late_expected = self._sum(0, span)
             early, early_expected = self._sum(span, span)

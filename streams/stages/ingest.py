@@ -15,7 +15,7 @@ from streams.codec import Batch, PostItem, RawPost, account_created_ms
 from streams.events import Closed, Intake, Partials, Reject, Tick
 from streams.stages.cells import OpenBucket
 from streams.stages.pseudonym import Pseudonyms
-from streams.stages.watermark import Held, Watermark
+from streams.stages.watermark import CONFIRM_SPAN_MS, Held, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,11 +138,10 @@ class Ingest:
         """The logs have ended at ``time_ms``: close every bucket, reject what is still held."""
         if time_ms is not None:
             self.mark.tick(time_ms)
-            yield from self._catch_up()
+            yield from self._catch_up(at_end=True)
             yield from self._close_through(time_ms // self.params.bucket_ms)
-        for held in sorted(self.mark.held):
+        for held in self.mark.drained():
             self._refuse_held(held)
-        self.mark.held.clear()
 
     # -- clock -----------------------------------------------------------------------------------
 
@@ -163,18 +162,12 @@ class Ingest:
             self._refuse_held(held)
         return confirmed
 
-    def _catch_up(self) -> Iterator[Partials | Closed]:
+    def _catch_up(self, *, at_end: bool = False) -> Iterator[Partials | Closed]:
         """Release held posts, then close what the clock has passed."""
         mark = self.mark
-        released = list(mark.released())
-        times = [held.time_ms for held in released]
-        if times or mark.clock_ms is not None:
-            first = min(times, default=mark.clock_ms or 0)
-            if self._through is None:
-                start = min(first, mark.clock_ms) if mark.clock_ms is not None else first
-                self.first_ms = start
-                size, lateness = self.params.bucket_ms, self.params.allowed_lateness_ms
-                self._through = (start - lateness) // size - 1
+        released = mark.released()
+        if self._through is None and mark.base_ms is not None:
+            self._begin([held.time_ms for held in released], mark.base_ms, at_end=at_end)
         floor = self._bounds()[1]
         for held in released:
             time_ms, region, lang, raw = held.item[0]
@@ -189,6 +182,20 @@ class Ingest:
         if mark.clock_ms is not None:
             through = (mark.clock_ms - self.params.allowed_lateness_ms) // self.params.bucket_ms - 1
             yield from self._close_through(through)
+
+    def _begin(self, times: list[int], base_ms: int, *, at_end: bool) -> None:
+        """Start the partition at the first post of the run that led to its first base.
+
+        A post more than a day before the next is stray, and late: it must not make the log seem
+        years old. At the end of a log that five users never confirmed, all posts are taken.
+        """
+        start = base_ms
+        for time_ms in reversed(times):
+            if start - time_ms > CONFIRM_SPAN_MS and not at_end:
+                break
+            start = min(start, time_ms)
+        self.first_ms = start
+        self._through = (start - self.params.allowed_lateness_ms) // self.params.bucket_ms - 1
 
     def _close_through(self, through: int) -> Iterator[Partials | Closed]:
         if self._through is not None and through <= self._through:
@@ -248,9 +255,11 @@ class Ingest:
 
     def _learn_hashtag(self, region: str, raw: str) -> tuple[str, str]:
         """Keys of a hashtag and of its pair, remembered; empty when nothing visible is left."""
-        tag = canonical_hashtag(raw, self.params.hashtag_length)
+        length = self.params.hashtag_length
+        # Cut here already: the function below remembers what it is given.
+        tag = canonical_hashtag(raw[:length], length)
         pair = ("", "") if tag is None else (hashtag_key(tag), pair_key(region, tag))
-        if len(raw) <= self.params.hashtag_length:
+        if len(raw) <= length:
             if self._known_count >= _KNOWN_MAX:
                 self._known, self._known_count = {region: {}}, 0
             self._known_count += 1

@@ -3,22 +3,19 @@
 The clock is the largest event time that can be believed. It may run ahead of the *base*, a time
 that five different users (or a marker) have confirmed, by ``max_jump`` at most, so no single
 account can walk it away. Posts beyond that are held. As soon as posts of five different users
-are held, event time has certainly reached the earliest of them: it becomes the base, and what is
-now within reach is released. The rest stays held: a post dated 2099 waits there until it is
-pushed out or the log ends.
+within a day are held, event time has certainly reached the earliest of the five: it becomes the
+base, and what is now within reach is released. The rest stays held: a post dated 2099 waits there
+until it is pushed out or the log ends.
 """
 
 from __future__ import annotations
 
-import heapq
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from bisect import bisect_left, bisect_right, insort
+from typing import Any, NamedTuple
 
 USERS_TO_CONFIRM = 5
 CONFIRM_SPAN_MS = 86_400_000
-"""Held posts confirm a time only if they lie at most a day behind it: otherwise four stray posts
+"""Held posts confirm a time only if they lie at most a day apart: otherwise four stray posts
 dated 2099 would let a fifth account move the clock anywhere."""
 END_SPAN_MS = 6 * 3_600_000
 """At the end of a log nobody is left to confirm its last posts: up to so far they are believed."""
@@ -43,6 +40,7 @@ class Watermark:
 
     Attributes:
         limit_ms: posts later than this are to be held.
+        base_ms: latest event time confirmed, None before the first.
         clock_ms: largest event time believed, None before the first.
     """
 
@@ -50,26 +48,42 @@ class Watermark:
         self.max_jump_ms = max_jump_ms
         self.held_max = held_max
         self.limit_ms = _NEVER
+        self.base_ms: int | None = None
         self.clock_ms: int | None = None
         self._held: list[Held] = []
+        # Times of the held posts by day and user: no day has five users, or it would have been
+        # confirmed, so a look at three days is short however many posts a bot has held.
+        self._days: dict[int, dict[str, list[int]]] = {}
         self._number = 0
 
     def hold(self, time_ms: int, user: str, item: Any) -> bool:
         """Hold a post; true when that confirms a new base, so that ``released`` has something."""
         self._number += 1
-        heapq.heappush(self._held, Held(time_ms, self._number, user, item))
-        if len(self._held) < USERS_TO_CONFIRM:
-            return False
-        earliest = self._held[0].time_ms
-        near = earliest + CONFIRM_SPAN_MS
-        users: set[str] = set()
-        for held in self._held:
-            if held.time_ms <= near:
-                users.add(held.user)
-                if len(users) >= USERS_TO_CONFIRM:
-                    self._rebase(earliest)
-                    return True
-        return False
+        insort(self._held, Held(time_ms, self._number, user, item))
+        day = time_ms // CONFIRM_SPAN_MS
+        insort(self._days.setdefault(day, {}).setdefault(user, []), time_ms)
+        base = self._confirmed_by(time_ms)
+        if base is not None:
+            self._rebase(base)
+        return base is not None
+
+    def _confirmed_by(self, time_ms: int) -> int | None:
+        """The latest time from which five users hold posts within a day, ``time_ms`` among them.
+
+        Of each user only the nearest posts on either side can matter.
+        """
+        day = time_ms // CONFIRM_SPAN_MS
+        near: list[tuple[int, str]] = []
+        for users in (self._days.get(day + step) for step in (-1, 0, 1)):
+            for user, times in (users or {}).items():
+                at = bisect_left(times, time_ms)
+                near += [(time, user) for time in times[max(at - 1, 0) : at + 1]]
+        for start, _ in sorted(near, reverse=True):
+            if start <= time_ms:
+                end = start + CONFIRM_SPAN_MS
+                if len({user for time, user in near if start <= time <= end}) >= USERS_TO_CONFIRM:
+                    return start
+        return None
 
     def tick(self, time_ms: int) -> None:
         """Believe a marker: event time has reached ``time_ms``."""
@@ -78,26 +92,45 @@ class Watermark:
         self._rebase(time_ms)
 
     def _rebase(self, time_ms: int) -> None:
-        self.limit_ms = max(self.limit_ms, time_ms + self.max_jump_ms)
+        if self.base_ms is None or time_ms > self.base_ms:
+            self.base_ms = time_ms
+            self.limit_ms = time_ms + self.max_jump_ms
 
-    def released(self) -> Iterator[Held]:
+    def released(self) -> list[Held]:
         """Take out the posts that are within reach now, earliest first."""
-        while self._held and self._held[0].time_ms <= self.limit_ms:
-            yield heapq.heappop(self._held)
+        return self._take(0, bisect_right(self._held, self.limit_ms, key=_time_of))
 
     def pushed_out(self) -> list[Held]:
         """Take out what is too much: the posts furthest ahead."""
         if len(self._held) <= self.held_max:
             return []
-        self._held.sort()
-        out = self._held[self.held_max // 2 :]
-        del self._held[self.held_max // 2 :]
+        return self._take(self.held_max // 2, len(self._held))
+
+    def drained(self) -> list[Held]:
+        """Take out all that is held, earliest first."""
+        return self._take(0, len(self._held))
+
+    def _take(self, first: int, last: int) -> list[Held]:
+        out = self._held[first:last]
+        del self._held[first:last]
+        for held in out:
+            day = held.time_ms // CONFIRM_SPAN_MS
+            times = self._days[day][held.user]
+            del times[bisect_left(times, held.time_ms)]
+            if not times:
+                del self._days[day][held.user]
+                if not self._days[day]:
+                    del self._days[day]
         return out
 
     @property
     def held(self) -> list[Held]:
-        """Posts held now, in no order."""
+        """Posts held now, earliest first."""
         return self._held
+
+
+def _time_of(held: Held) -> int:
+    return held.time_ms
 
 
 def end_of_logs(marks: list[Watermark]) -> int | None:
