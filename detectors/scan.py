@@ -23,15 +23,15 @@ from detectors.ratio import log_likelihood_ratio, single_ratio, single_upper, up
 from detectors.tail import Tail
 
 WINDOW_MINUTES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 240, 480, 720)
-WINDOW_FACTOR = 4.0
-"""Windows of one series overlap: twelve of them are worth about this many independent chances."""
+WINDOW_FACTOR = 12.0
+"""Chances that a post gives: one for each window, as if they did not overlap."""
 
 YOUNG_USERS = 1.0
 """A series that is remembered to have brought fewer users than this is young: it has no history
 that could say how bursty it is, so young series share one tail."""
 LOOK_FROM_USERS = 3
 """Smaller windows say nothing, not even to the tail of scores."""
-UNPROVEN = (1.0, 1.6)
+UNPROVEN = (1.0, 1.4)
 """Until a tail has been learned, how much longer than modelled it is taken to be: young hashtags
 come in bursts, the model knows only chance."""
 TAIL_LAG_HOURS = 12
@@ -92,7 +92,8 @@ class ScanBank:
         self._gap: tuple[int, int] | None = None
         self._overlaps: dict[int, FloatArray] = {}
         self._look_from = min(min_users, LOOK_FROM_USERS)
-        share = false_incidents_per_week / 2.0
+        # Grown and young series spend half the budget each.
+        self._share = share = false_incidents_per_week / 2.0
         self._tails = [
             Tail(bucket_minutes, share, lag_blocks=TAIL_LAG_HOURS, shape_max=0.0) for _ in range(2)
         ]
@@ -160,7 +161,7 @@ class ScanBank:
     @property
     def threshold(self) -> float:
         """The score that the budget asks for if quiet series behaved exactly as modelled."""
-        return float(np.log(max(self._tests_per_week * WINDOW_FACTOR / self.budget, 20.0)))
+        return float(np.log(max(self._tests_per_week * WINDOW_FACTOR / self._share, 20.0)))
 
     def _threshold(self, group: int) -> float:
         """Threshold of the grown (0) or the young (1) series: never under the modelled one."""

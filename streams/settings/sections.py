@@ -329,7 +329,7 @@ class Limits:
             integer(10, 10_000_000, "series"),
             "Series counted per source partition and bucket; the heaviest are kept.",
         ),
-    ] = 50_000
+    ] = 20_000
     live_series: Annotated[
         int,
         Setting(
@@ -353,12 +353,12 @@ class Limits:
             integer(1_000, 1_000_000_000, "users × series"),
             "Entries of the memory of who has been counted; beyond it freshness is sampled.",
         ),
-    ] = 8_000_000
+    ] = 4_000_000
     history_rows: Annotated[
         int,
         Setting(
             "history_rows",
             integer(1_000, 1_000_000_000, "rows"),
-            "Rows of past buckets kept for an incident's figures since its onset.",
+            "Rows of past buckets kept for what preceded an alarm; a series counts as eight.",
         ),
     ] = 4_000_000

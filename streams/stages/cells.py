@@ -75,8 +75,9 @@ class OpenBucket:
         rows = sorted(cell.values())
         if theta < WHOLE:
             rows = [row for row in rows if row[0] < theta]
-        if len(rows) > self.rows_max:
-            stay, cut_at = cut(np.array([row[0] for row in rows], dtype=np.int64), self.rows_max)
+        if len(rows) > self.rows_max or theta < WHOLE:
+            users = np.array([row[0] for row in rows], dtype=np.int64)
+            stay, cut_at = cut(users, self.rows_max, was_cut=theta < WHOLE)
             rows = [row for row, kept in zip(rows, stay.tolist(), strict=True) if kept]
             theta = min(theta, cut_at)
         return rows, theta

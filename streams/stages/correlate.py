@@ -70,7 +70,7 @@ class Case:
     told_users: float = 0.0
     told_cause: str = ""
     told_severity: str = ""
-    peaks_told: int = 0
+    peak_told: bool = False
     peak_bucket: int | None = None
     intake_before: dict[str, int] = field(default_factory=dict)
     missing_before: int = 0
@@ -169,8 +169,10 @@ class Correlate:
             or record.users >= 2.0 * case.told_users
         ):
             kinds.append("updated")
-        if record.state == State.PEAKED and case.peak_bucket != record.peak_bucket:
-            case.peak_bucket = record.peak_bucket
+        if record.state == State.OPEN:
+            case.peak_told = False
+        elif record.state == State.PEAKED and not case.peak_told:
+            case.peak_told, case.peak_bucket = True, record.peak_bucket
             kinds.append("peaked")
         if not incident.open:
             kinds = [kind for kind in kinds if kind == "opened"] + ["closed"]
@@ -291,8 +293,11 @@ class Correlate:
         if notice.kind == "gap" and notice.status == "closed":
             self._missing += notice.bucket - notice.since
         closed = notice.status == "closed"
+        name = f"pipeline-{notice.kind}-{notice.since}-{notice.status}-{notice.bucket}"
+        if (partition := notice.details.get("partition")) is not None:
+            name += f"-{partition:.0f}"
         return Alert(
-            id=f"pipeline-{notice.kind}-{notice.since}-{notice.status}-{notice.bucket}",
+            id=name,
             type=PIPELINE.format(notice.kind),
             source=self.params.source,
             subject=f"pipeline/{notice.kind}",

@@ -146,42 +146,51 @@ class Detect:
         while bucket <= last:
             if self._silent_since is None:
                 self._silent_since = bucket
+            # An hour at a time, since the odds of silence are the same within an hour.
             end = last if self._missing else min(last, (bucket // per_hour + 1) * per_hour - 1)
-            notices: list[Notice] = []
             if self._missing:
                 self.bank.skip(bucket, end, missing=True)
-            elif self._settled(bucket):
+            elif not self._settled(bucket):
+                end = min(end, self._first_settled - 1)
+            else:
                 if self._episodes.running:
                     end = bucket
                     self._judge(bucket, none, zero, None, outcomes)
-                self.bank.skip(bucket, end, missing=False)
-                self._look_for_gap(bucket, end, notices)
-            if notices:
-                outcomes.append(self._outcome(notices[0].bucket, [], [], notices))
+                self.bank.skip(bucket, bucket, missing=False)
+                end = self._look_for_gap(bucket, end, outcomes)
             bucket = end + 1
 
-    def _look_for_gap(self, bucket: int, end: int, notices: list[Notice]) -> None:
+    def _look_for_gap(self, bucket: int, last: int, outcomes: list[Outcome]) -> int:
+        """Skip on from ``bucket`` to ``last``, or to where the silence proves to be a gap."""
         since = self._silent_since
         assert since is not None
-        if self.bank.log_silence(since, end) >= MISSING_ODDS:
-            return
-        low, high = bucket, end
+        low, high = bucket, last + 1
         while low < high:
             middle = (low + high) // 2
             if self.bank.log_silence(since, middle) < MISSING_ODDS:
                 high = middle
             else:
                 low = middle + 1
-        self._missing = True
-        self.bank.skip(since, end, missing=True)
-        notices.append(Notice("gap", "open", low, since, self._minutes_of(since, low)))
+        end = min(low, last)
+        if end > bucket:
+            self.bank.skip(bucket + 1, end, missing=False)
+        if low <= last:
+            self._missing = True
+            self.bank.skip(since, low, missing=True)
+            notice = Notice("gap", "open", low, since, self._minutes_of(since, low))
+            outcomes.append(self._outcome(low, [], [], [notice]))
+        return end
 
     def _minutes_of(self, first: int, last: int) -> dict[str, float]:
         return {"minutes": (last - first + 1) * self._minutes}
 
-    def _settled(self, bucket: int) -> bool:
+    @property
+    def _first_settled(self) -> int:
         assert self._first is not None
-        return bucket - self._first >= self._settle
+        return self._first + self._settle
+
+    def _settled(self, bucket: int) -> bool:
+        return bucket >= self._first_settled
 
     # -- a bucket with foreign posts --------------------------------------------------------------
 

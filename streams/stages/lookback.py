@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from streams.stages.merge import Table
 
 
+SERIES_ROWS = 8
+"""A series costs a key of some hundred bytes, as much as eight rows."""
+
+
 class Past(NamedTuple):
     """One closed bucket: its table, and the fresh users of each of its series."""
 
@@ -28,7 +32,8 @@ class Lookback:
 
     Args:
         buckets_max: how far back it reaches.
-        rows_max: rows of all tables together; the oldest buckets go first.
+        rows_max: rows of all tables together, a series counting as ``SERIES_ROWS``; the oldest
+            buckets go first.
     """
 
     def __init__(self, buckets_max: int, rows_max: int) -> None:
@@ -41,11 +46,11 @@ class Lookback:
         """Append a bucket, newer than all before, and drop what is too old or too much."""
         past = self._past
         past.append(Past(bucket, table, fresh))
-        self._rows += len(table.user)
+        self._rows += _size(table)
         while past[0].bucket <= bucket - self.buckets_max or (
             self._rows > self.rows_max and len(past) > 1
         ):
-            self._rows -= len(past.popleft().table.user)
+            self._rows -= _size(past.popleft().table)
 
     def since(self, bucket: int) -> Iterator[Past]:
         """The buckets from ``bucket`` on, oldest first; empty ones are absent."""
@@ -62,3 +67,7 @@ class Lookback:
             if i < len(keys) and keys[i] == series:
                 counts[past.bucket - first] = past.fresh[i]
         return counts
+
+
+def _size(table: Table) -> int:
+    return len(table.user) + SERIES_ROWS * len(table.series)

@@ -70,22 +70,24 @@ def merge(partials: list[Partials], rows_max: int) -> Table:
     index = np.concatenate(index_parts)
     user = np.concatenate([part.user for part in partials])
     post = np.concatenate([part.post for part in partials])
-    order = np.lexsort((post, user, index))
+    lang = np.concatenate(lang_parts)
+    flags = np.concatenate([part.flags for part in partials])
+    # Language and flags last: copies of a post that contradict each other have an order too.
+    order = np.lexsort((flags, lang, post, user, index))
     index, user, post = index[order], user[order], post[order]
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = (index[1:] != index[:-1]) | (user[1:] != user[:-1]) | (post[1:] != post[:-1])
     kept = new & (user < theta[index])
     keep_rows = order[kept]
     index, user = index[kept], user[kept]
-    lang = np.concatenate(lang_parts)[keep_rows]
-    flags = np.concatenate([part.flags for part in partials])[keep_rows]
+    lang, flags = lang[keep_rows], flags[keep_rows]
     counts = np.bincount(index, minlength=len(series))
-    large = np.flatnonzero(counts > rows_max)
+    large = np.flatnonzero((counts > rows_max) | (theta < WHOLE))
     if len(large):
         stay = np.ones(len(user), dtype=np.bool_)
         for i in large.tolist():
             rows = slice(*np.searchsorted(index, [i, i + 1]))
-            stay[rows], cut_at = cut(user[rows], rows_max)
+            stay[rows], cut_at = cut(user[rows], rows_max, was_cut=theta[i] < WHOLE)
             theta[i] = min(int(theta[i]), cut_at)
         index, user, lang, flags = index[stay], user[stay], lang[stay], flags[stay]
         counts = np.bincount(index, minlength=len(series))
