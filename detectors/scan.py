@@ -12,8 +12,6 @@ the threshold follows the tail.
 from __future__ import annotations
 
 import math
-from collections import deque
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +19,7 @@ from detectors.bank import FloatArray, IntArray, Scores
 from detectors.baseline import HOURS, Baseline, overlap
 from detectors.ratio import log_likelihood_ratio, single_ratio, single_upper, upper_count
 from detectors.tail import Tail
+from detectors.windows import WindowSums
 
 WINDOW_MINUTES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 240, 480, 720)
 WINDOW_FACTOR = 12.0
@@ -80,14 +79,9 @@ class ScanBank:
         self._tests_per_week = 1_000.0
         self._rows = 0
         self._parents = np.zeros(0, dtype=np.int64)
-        # Sum over each window that ends with the bucket to come, without that bucket.
-        self._sums = np.zeros((_ROWS_MIN, len(spans)))
-        self._flat = self._sums.reshape(-1).data
+        self._sums = WindowSums(spans)
         self._not_before = np.zeros(_ROWS_MIN, dtype=np.int64)
-        self._events: deque[tuple[int, IntArray, FloatArray]] = deque()
-        self._left = [0] * len(spans)
         self._next: int | None = None
-        self._swept = -1
         self._start = 0
         self._gap: tuple[int, int] | None = None
         self._overlaps: dict[int, FloatArray] = {}
@@ -99,25 +93,15 @@ class ScanBank:
         ]
         self._seen = (-1, 0.0, 0.0)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the view of the sums, which cannot be copied."""
-        return {name: value for name, value in self.__dict__.items() if name != "_flat"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a copied state, and look at its sums anew."""
-        self.__dict__.update(state)
-        self._flat = self._sums.reshape(-1).data
-
     # -- protocol: rows ------------------------------------------------------------------------
 
     def resize(self, parents: IntArray) -> None:
         """See ``Bank.resize``."""
         rows = len(parents)
-        if rows > len(self._sums):
-            more = max(len(self._sums), rows - len(self._sums))
-            self._sums = np.concatenate([self._sums, np.zeros((more, len(self.windows)))])
-            self._flat = self._sums.reshape(-1).data
+        if rows > len(self._not_before):
+            more = max(len(self._not_before), rows - len(self._not_before))
             self._not_before = np.concatenate([self._not_before, np.zeros(more, dtype=np.int64)])
+        self._sums.resize(rows)
         self._rows = rows
         self._parents = parents
         self.baseline.resize(parents)
@@ -127,15 +111,9 @@ class ScanBank:
         new = np.full(self._rows + 1, -1, dtype=np.int64)
         new[rows] = np.arange(len(rows))
         kept = len(rows)
-        for array in (self._sums, self._not_before):
-            array[:kept] = array[rows]
-            array[kept : self._rows] = 0
-        events: deque[tuple[int, IntArray, FloatArray]] = deque()
-        for bucket, at, counts in self._events:
-            moved = new[at]
-            live = moved >= 0
-            events.append((bucket, moved[live], counts[live]))
-        self._events = events
+        self._not_before[:kept] = self._not_before[rows]
+        self._not_before[kept : self._rows] = 0
+        self._sums.keep(rows, self._rows)
         parents = new[self._parents[rows]]
         self._rows, self._parents = kept, parents
         self.baseline.keep(rows, parents)
@@ -143,7 +121,7 @@ class ScanBank:
     def weight(self) -> FloatArray:
         """See ``Bank.weight``: recent users count in full, older ones as far as remembered."""
         # As of the last bucket scored; what has left the longest window since is soon seen to.
-        recent = self._sums[: self._rows, -1]
+        recent = self._sums.sums[: self._rows, -1]
         mass = self.baseline.mass[: self._rows]
         idle = (recent < _IDLE_USERS) & (mass < _IDLE_MASS)
         return np.where(idle, 0.0, recent + mass)
@@ -225,7 +203,7 @@ class ScanBank:
         longest: IntArray | None = None,
     ) -> Scores:
         """See ``Bank.score_many``."""
-        self._catch_up(bucket)
+        self._sums.catch_up(bucket)
         if 0 < len(rows) <= FEW_ROWS and longest is None:
             return self._score_few(bucket, rows, fresh, precision)
         n = len(rows)
@@ -234,13 +212,13 @@ class ScanBank:
             np.zeros(n), threshold, fresh.copy(), np.zeros(n), np.zeros(n), np.ones(n, np.int64)
         )
         # Most series of most buckets have too few users for any verdict: leave at once.
-        at = np.flatnonzero(self._sums[rows, -1] + fresh >= self._look_from)
+        at = np.flatnonzero(self._sums.sums[rows, -1] + fresh >= self._look_from)
         if len(at) == 0:
             if longest is None:
                 self._seen = (bucket, 0.0, 0.0)
             return scores
         some = rows[at]
-        observed = self._sums[some] + fresh[at, None]
+        observed = self._sums.sums[some] + fresh[at, None]
         expected = self._expected(bucket, some)
         dispersion = self.baseline.dispersion[some]
         ratio = log_likelihood_ratio(observed, expected, dispersion[:, None])
@@ -283,7 +261,7 @@ class ScanBank:
         for row, newest, share in zip(
             rows.tolist(), fresh.tolist(), precision.tolist(), strict=True
         ):
-            before = self._flat[row * width : (row + 1) * width].tolist()
+            before = self._sums.flat[row * width : (row + 1) * width].tolist()
             if before[-1] + newest < self._look_from:
                 found.append((0.0, self.threshold, newest, 0.0, 0.0, 1))
                 continue
@@ -342,10 +320,7 @@ class ScanBank:
         if self.baseline.age_hours >= TAIL_AFTER_HOURS:
             for tail, best in zip(self._tails, self._seen[1:], strict=True):
                 tail.add_peak(best)
-        self._catch_up(bucket)
-        if len(rows):
-            self._events.append((bucket, rows, fresh))
-            self._sums[rows] += fresh[:, None]
+        self._sums.add(bucket, rows, fresh)
         self.baseline.observe(bucket // self._per_hour, rows, fresh, self.bucket_hours)
         self._next = bucket + 1
 
@@ -373,28 +348,3 @@ class ScanBank:
             self._gap = (first, last)
             self._start = max(self._start, last + 1)
         self._next = max(self._next or 0, last + 1)
-
-    def _catch_up(self, bucket: int) -> None:
-        """Take out of each window what has left it when ``bucket`` comes; time only goes on."""
-        if bucket <= self._swept:
-            return
-        self._swept = bucket
-        events, left, flat, width = self._events, self._left, self._flat, len(self._spans)
-        count_of_events = len(events)
-        for k, window in enumerate(self._spans):
-            dead = bucket - window
-            i = left[k]
-            while i < count_of_events and events[i][0] <= dead:
-                _, rows, counts = events[i]
-                if len(rows) <= FEW_ROWS:
-                    for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
-                        flat[row * width + k] -= count
-                else:
-                    self._sums[rows, k] -= counts
-                i += 1
-            left[k] = i
-        gone = left[-1]
-        if gone:
-            for _ in range(gone):
-                events.popleft()
-            self._left = [i - gone for i in left]

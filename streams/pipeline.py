@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from detectors.catalog import BankContext, make_bank
 from detectors.origin import Origin
 from streams.errors import SettingsError
-from streams.stages.correlate import Correlate, CorrelateParams
+from streams.stages.correlate import Correlate
 from streams.stages.detect import Detect, DetectParams
 from streams.stages.ingest import Ingest, IngestParams
+from streams.stages.telling import CorrelateParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable

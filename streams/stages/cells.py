@@ -92,7 +92,7 @@ class OpenBucket:
         for key in keys:
             cell = cells[key]
             theta = WHOLE
-            if len(cell) == 1:
+            if len(cell) == 1 and not self._theta:
                 rows += cell.values()
             elif len(cell) <= rows_max and not self._theta:
                 rows += sorted(cell.values())

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detectors.origin import TAGS_SHIFT
-from detectors.users import WHOLE, FreshMemory, precision
+from detectors.users import WHOLE, precision
 from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
+from streams.stages.counting import Counting
 from streams.stages.episodes import Episodes
 from streams.stages.lookback import Lookback
 from streams.stages.merge import Table, merge
@@ -28,7 +29,6 @@ MISSING_ODDS = math.log(1e-6)
 LOOKBACK_HOURS = 12.0
 TESTS_HALF_LIFE_HOURS = 84.0
 _WEEK_HOURS = 168.0
-FEW_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Detect:
         self.bank = bank
         self._minutes = params.bucket_ms / 60_000
         self._rows = Rows()
-        self._memory = FreshMemory(params.fresh_for, params.fresh_users)
+        self._counting = Counting(self._rows, params.fresh_for, params.fresh_users)
         hours = round(LOOKBACK_HOURS * 60 / self._minutes)
         self._lookback = Lookback(hours, params.history_rows)
         self._episodes = Episodes(self._minutes, params.close_after)
@@ -204,7 +204,7 @@ class Detect:
         self._make_room(bucket)
         rows = self._rows.take(table.series)
         self.bank.resize(self._rows.parents[: len(self._rows)])
-        fresh = self._count_fresh(bucket, table, rows)
+        fresh = self._counting.count(bucket, table, rows)
         self._lookback.add(bucket, table, fresh)
         self._count_tests(table)
         self._notice_drops(bucket, notices)
@@ -214,47 +214,6 @@ class Detect:
             self.bank.learn_many(bucket, scored, counts)
         elif notices:
             outcomes.append(self._outcome(bucket, [], [], notices))
-
-    def _count_fresh(self, bucket: int, table: Table, rows: IntArray) -> FloatArray:
-        known = self._rows
-        theta = np.minimum(known.theta[rows], table.theta)
-        known.theta[rows] = theta
-        if self._memory.over_limit(bucket):
-            n = len(known)
-            known.theta[:n] = self._memory.shrink(known.theta[:n], known.hashes[:n])
-            theta = known.theta[rows]
-        if len(table.user) <= FEW_ROWS:
-            return self._count_few(bucket, table, rows, theta)
-        index, user = table.index, table.user
-        followed = user < theta[index]
-        followed[1:] &= (index[1:] != index[:-1]) | (user[1:] != user[:-1])
-        index, user = index[followed], user[followed]
-        row = rows[index]
-        fresh = self._memory.admit(row.tolist(), (user ^ known.hashes[row]).tolist(), bucket)
-        counts = np.bincount(index[np.frombuffer(fresh, dtype=np.bool_)], minlength=len(rows))
-        return counts / precision(theta)
-
-    def _count_few(self, bucket: int, table: Table, rows: IntArray, theta: IntArray) -> FloatArray:
-        """The same one by one, for the few posts a bucket of a sparse log has."""
-        series: list[int] = []
-        keys: list[int] = []
-        users, row_list, limits = table.user.tolist(), rows.tolist(), theta.tolist()
-        hashes = self._rows.hashes[rows].tolist()
-        start = 0
-        for i, end in enumerate(table.ends.tolist()):
-            last = -1
-            for user in users[start:end]:
-                if user != last and user < limits[i]:
-                    series.append(i)
-                    keys.append(user ^ hashes[i])
-                last = user
-            start = end
-        fresh = self._memory.admit([row_list[i] for i in series], keys, bucket)
-        counts = [0.0] * len(row_list)
-        for i, is_fresh in zip(series, fresh, strict=True):
-            if is_fresh:
-                counts[i] += WHOLE / limits[i]
-        return np.array(counts)
 
     def _count_tests(self, table: Table) -> None:
         """Count the chances of a false alarm that a bucket brings.
@@ -320,7 +279,7 @@ class Detect:
                     float(scores.upper[i]),
                     int(scores.window[i]),
                 )
-                record = self._episodes.follow(key, points[key], verdict, score, before.get(key))
+                record = self._episodes.follow(points[key], verdict, score, before.get(key))
                 records.append(record)
                 if key not in running:
                     self.bank.mute(bucket + 1, scored[i : i + 1])
@@ -407,7 +366,7 @@ class Detect:
         self._dropped += int(np.count_nonzero(weight)) - int(np.count_nonzero(weight[kept]))
         if len(kept) < count:
             self._rows.keep(kept)
-            self._memory.keep(kept, count)
+            self._counting.keep(kept, count)
             self.bank.keep(kept)
 
     def _notice_drops(self, bucket: int, notices: list[Notice]) -> None:

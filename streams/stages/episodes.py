@@ -130,7 +130,6 @@ class Episodes:
 
     def follow(
         self,
-        key: str,
         point: Point,
         verdict: tuple[float, float, float, int],
         recent_score: float,
@@ -139,13 +138,12 @@ class Episodes:
         """Take in one bucket of a series in an episode, and record it.
 
         Args:
-            key: the series.
-            point: the bucket, with the score and threshold of the winning window.
+            point: the bucket of the series, with the score and threshold of the winning window.
             verdict: observed, expected, upper and length of the winning window.
             recent_score: the score over windows no longer than the episode's own.
             before: at the opening, what came before.
         """
-        running = self.running[key]
+        running = self.running[point.series]
         episode = running.episode
         episode.observe(point.bucket, point.observed, point.expected)
         sign = Sign.NONE
@@ -164,7 +162,7 @@ class Episodes:
             running.told_users, running.told_bucket = users, point.bucket
         observed, expected, upper, window = verdict
         record = EpisodeRecord(
-            series=key,
+            series=point.series,
             opened=episode.opened,
             bucket=point.bucket,
             state=episode.state.value,
@@ -189,7 +187,7 @@ class Episodes:
             before=before,
         )
         if episode.state is State.QUIET:
-            del self.running[key]
+            del self.running[point.series]
         return record
 
 

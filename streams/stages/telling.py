@@ -1,0 +1,288 @@
+"""The words of an alert: everything that is known of an incident, as CloudEvents data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from detectors.crowd import OTHER
+from detectors.episode import State
+from detectors.incident import Incident, rank
+from detectors.series import is_mixed_script, parse_key
+from streams.codec import rfc3339
+from streams.events import Alert, CrowdRecord, EpisodeRecord, Notice, Outcome
+from streams.stages.curve import Curve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TOP = 20
+INCIDENT = "surgewatch.incident.{}.v1"
+PIPELINE = "surgewatch.pipeline.{}.v1"
+
+_SUMMARIES = {
+    (
+        "gap",
+        "open",
+    ): "No foreign posts where some were expected: data are missing, nothing is judged",
+    ("gap", "closed"): "Foreign posts arrive again after a gap in the data",
+    ("capped", "open"): "A limit was reached: the lightest series are no longer watched",
+    ("stalled", "open"): "A source partition has fallen silent while others go on",
+    ("stalled", "closed"): "A silent source partition sends again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelateParams:
+    """What shapes the correlate stage.
+
+    Attributes:
+        bucket_ms: length of a bucket.
+        source: the CloudEvents source, the same live and in replay.
+        fingerprint: of the configuration.
+    """
+
+    bucket_ms: int
+    source: str
+    fingerprint: str
+
+
+@dataclass
+class Track:
+    """What is kept of one episode besides what makes incidents: its newest record, its curve."""
+
+    record: EpisodeRecord
+    crowd: CrowdRecord
+    curve: Curve = field(default_factory=Curve)
+
+
+@dataclass
+class Case:
+    """An incident with all it needs to be told."""
+
+    incident: Incident
+    tracks: dict[str, Track] = field(default_factory=dict)
+    sequence: int = 0
+    told_users: float = 0.0
+    told_cause: str = ""
+    told_severity: str = ""
+    peak_told: bool = False
+    peak_bucket: int | None = None
+    intake_before: dict[str, int] = field(default_factory=dict)
+    missing_before: int = 0
+
+
+class Teller:
+    """Writes alerts; changes nothing but the case's count of what was told.
+
+    Args:
+        params: see there.
+    """
+
+    def __init__(self, params: CorrelateParams) -> None:
+        self.params = params
+
+    def incident(self, case: Case, kind: str, outcome: Outcome, missing: int) -> Alert:
+        """An alert of an incident: ``opened``, ``updated``, ``peaked`` or ``closed``.
+
+        ``missing`` counts the buckets of missing data that the whole log has had so far.
+        """
+        incident = case.incident
+        record = case.tracks[incident.cause].record
+        case.sequence += 1
+        case.told_users = record.users
+        case.told_cause, case.told_severity = incident.cause, incident.severity
+        time = self._end(outcome.bucket)
+        status = {"closed": "closed", "peaked": "peaked"}.get(kind, record.state)
+        if status == State.QUIET:
+            status = "peaked"
+        return Alert(
+            id=f"{incident.id}-{case.sequence}",
+            type=INCIDENT.format(kind),
+            source=self.params.source,
+            subject=incident.cause,
+            time=time,
+            sequence=case.sequence,
+            correlationid=incident.id,
+            data={
+                "incident_id": incident.id,
+                "status": status,
+                "severity": incident.severity,
+                **self._cause(case),
+                "onset_at": self._start(record.onset),
+                "detected_at": self._end(incident.opened),
+                "peak_at": None if case.peak_bucket is None else self._end(case.peak_bucket),
+                "closed_at": time if kind == "closed" else None,
+                **self._figures(record),
+                **_people(case, record),
+                "series": self._members(case),
+                "history": self._history(case.tracks[incident.cause].curve),
+                "data_quality": self._quality(case, record, outcome, missing),
+                "config_fingerprint": self.params.fingerprint,
+            },
+        )
+
+    def _cause(self, case: Case) -> dict[str, Any]:
+        level, region, hashtag = parse_key(case.incident.cause)
+        return {
+            "level": level,
+            "region": region,
+            "hashtag": hashtag,
+            "mixed_script": hashtag is not None and is_mixed_script(hashtag),
+        }
+
+    def _figures(self, record: EpisodeRecord) -> dict[str, Any]:
+        minutes = self.params.bucket_ms / 60_000
+        growth = record.doubling_minutes
+        return {
+            "observed": _round(record.observed),
+            "expected": _round(record.expected),
+            "upper": _round(record.upper),
+            "window_minutes": _round(record.window * minutes),
+            "score": _round(record.score),
+            "threshold": _round(record.threshold),
+            "margin": _round(record.observed - record.upper),
+            "doubling_minutes": None if growth is None else _round(growth),
+        }
+
+    def _members(self, case: Case) -> list[dict[str, Any]]:
+        members = sorted(case.incident.members.values(), key=rank)
+        largest = max(max(member.excess for member in members), 1e-9)
+        listed: list[dict[str, Any]] = [
+            {
+                "series": member.key,
+                "excess": _round(member.excess),
+                "share": _share(member.excess / largest),
+                "opened_at": self._end(member.opened),
+                "open": member.open,
+            }
+            for member in members[:TOP]
+        ]
+        if rest := members[TOP:]:
+            # Series overlap, so the largest of the rest says more than their sum.
+            most = max(member.excess for member in rest)
+            listed.append(
+                {
+                    "series": OTHER,
+                    "excess": _round(most),
+                    "share": _share(most / largest),
+                    "opened_at": self._end(min(member.opened for member in rest)),
+                    "open": any(member.open for member in rest),
+                    "count": len(rest),
+                }
+            )
+        return listed
+
+    def _history(self, curve: Curve) -> list[dict[str, Any]]:
+        minutes = self.params.bucket_ms / 60_000
+        return [
+            {
+                "at": self._start(step.first),
+                "minutes": _round(step.buckets * minutes),
+                "observed": _round(step.observed),
+                "expected": _round(step.expected),
+                "upper": _round(curve.upper(step)),
+            }
+            for step in curve.steps
+        ]
+
+    def _quality(
+        self, case: Case, record: EpisodeRecord, outcome: Outcome, missing: int
+    ) -> dict[str, Any]:
+        minutes = self.params.bucket_ms / 60_000
+        since = {
+            name: count - case.intake_before.get(name, 0) for name, count in outcome.intake.items()
+        }
+        return {
+            **since,
+            "sampled": record.sampled,
+            "missing_minutes": _round((missing - case.missing_before) * minutes),
+        }
+
+    def notice(self, notice: Notice) -> Alert:
+        """An alert about the pipeline itself."""
+        closed = notice.status == "closed"
+        name = f"pipeline-{notice.kind}-{notice.since}-{notice.status}-{notice.bucket}"
+        if (partition := notice.details.get("partition")) is not None:
+            name += f"-{partition:.0f}"
+        return Alert(
+            id=name,
+            type=PIPELINE.format(notice.kind),
+            source=self.params.source,
+            subject=f"pipeline/{notice.kind}",
+            time=self._end(notice.bucket),
+            data={
+                "status": notice.status,
+                "summary": _SUMMARIES[notice.kind, notice.status],
+                "from": self._start(notice.since),
+                "until": self._start(notice.bucket) if closed else None,
+                "details": {name: _round(value) for name, value in notice.details.items()},
+            },
+        )
+
+    def _start(self, bucket: int) -> str:
+        return rfc3339(bucket * self.params.bucket_ms)
+
+    def _end(self, bucket: int) -> str:
+        return rfc3339((bucket + 1) * self.params.bucket_ms)
+
+
+def _people(case: Case, record: EpisodeRecord) -> dict[str, Any]:
+    """Distinct users and posts since the onset, and how they are made up."""
+    crowd = case.tracks[record.series].crowd
+    users = max(record.users, 1.0)
+    _, region, hashtag = parse_key(record.series)
+    tracks = case.tracks.values()
+    regions, hashtags = crowd.regions, crowd.hashtags
+    if region is not None:
+        # The cause is of one region; others that rose with it are members of their own.
+        regions = _named("region", record.series, tracks, region, users)
+    if hashtag is not None:
+        hashtags = _named("hashtag", record.series, tracks, hashtag, users)
+    share = crowd.newcomer_share
+    return {
+        "users": round(record.users),
+        "posts": round(record.posts),
+        "posts_per_user": _round(record.posts / users),
+        "top_users_share": _share(crowd.top_users_share),
+        "newcomer_share": None if share is None else _share(share),
+        "regions": _listed("region", regions, users),
+        "hashtags": _listed("hashtag", hashtags, users),
+        "languages": _listed("language", crowd.languages, users),
+    }
+
+
+def _named(
+    level: str, cause: str, tracks: Iterable[Track], own: str, users: float
+) -> list[tuple[str, float]]:
+    """The cause's own region or hashtag first, then the incident's other ones of that level."""
+    others = []
+    for track in tracks:
+        series = parse_key(track.record.series)
+        if track.record.series != cause and series.level == level:
+            name = series.region if level == "region" else series.hashtag
+            if name is not None and name != own:
+                others.append((name, float(track.record.users)))
+    others.sort(key=lambda item: (-item[1], item[0]))
+    top = others[: TOP - 1]
+    rest = others[TOP - 1 :]
+    listed = [(own, users), *top]
+    if rest:
+        listed.append((OTHER, max(count for _, count in rest)))
+    return listed
+
+
+def _listed(name: str, parts: list[tuple[str, float]], users: float) -> list[dict[str, Any]]:
+    return [
+        {name: part, "users": round(count), "share": _share(count / users)} for part, count in parts
+    ]
+
+
+def _share(value: float) -> float:
+    """A share of something, in [0, 1], to four places."""
+    return round(min(max(value, 0.0), 1.0), 4)
+
+
+def _round(value: float) -> float:
+    """Five significant digits: what a person reads, and the same on every processor."""
+    return float(f"{value:.5g}")
