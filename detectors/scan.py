@@ -12,6 +12,7 @@ the threshold follows the tail.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,7 @@ TAIL_AFTER_HOURS = 12.0
 UPPER_FROM = 0.3
 """Share of the threshold from which a score is worth the count that would have reached it."""
 FEW_ROWS = 16
+UNSEEN = (-1, 0.0, 0.0)
 _BACKLOG_HOURS = 1.0
 _ROWS_MIN = 256
 _OVERLAPS_MAX = 1_500
@@ -91,7 +93,13 @@ class ScanBank:
         self._tails = [
             Tail(bucket_minutes, share, lag_blocks=TAIL_LAG_HOURS, shape_max=0.0) for _ in range(2)
         ]
-        self._seen = (-1, 0.0, 0.0)
+        self._seen = UNSEEN
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The state that matters: swept up to the next bucket, without what is only remembered."""
+        if self._next is not None:
+            self._sums.catch_up(self._next)
+        return self.__dict__ | {"_seen": UNSEEN, "_overlaps": {}}
 
     # -- protocol: rows ------------------------------------------------------------------------
 
