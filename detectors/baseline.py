@@ -161,7 +161,8 @@ class Baseline:
     def _close_hour(self) -> None:
         assert self._hour is not None
         hour = self._hour - LAG_HOURS
-        counts, covered = self._counts.pop(), self._covered.pop()
+        # Rounded: a sum's last bit depends on how a run of empty buckets was cut into calls.
+        counts, covered = self._counts.pop(), round(self._covered.pop(), 9)
         if covered > 0.0:
             self._learn(hour % HOURS, counts / covered, covered)
         counts[:] = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,7 @@ class Replay:
     on_progress: Callable[[int, int, int | None], None] | None = None
     _incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
     _pipeline: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _stalls: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Build the stages.
@@ -146,6 +148,7 @@ class Replay:
         if self.on_point is not None:
             for point in outcome.points:
                 self.on_point(point)
+        yield from self._tell_stalls(outcome.bucket)
         for alert in self._correlate.outcome(outcome):
             self._remember(alert)
             yield alert
@@ -168,27 +171,33 @@ class Replay:
                 gap = (source.last_ms - source.first_ms) / max(source.ingest.intake.posts, 1)
                 if time_ms - source.last_ms > max(STALL_MS, STALL_GAPS * gap):
                     source.told = True
-                    yield from self._stalled(source, time_ms)
+                    self._note_stall(source, time_ms)
 
-    def _stalled(self, source: _Source, time_ms: int) -> Iterator[Alert]:
+    def _note_stall(self, source: _Source, time_ms: int) -> None:
         size = self.settings.time.bucket_ms
         assert source.last_ms is not None
-        notice = Notice(
-            "stalled",
-            "open",
-            time_ms // size,
-            source.last_ms // size,
-            {"partition": source.number, "minutes": (time_ms - source.last_ms) / 60_000},
-        )
-        for alert in self._correlate.notice(notice):
-            self._remember(alert)
-            yield alert
+        details = {
+            "partition": source.number,
+            "minutes": (time_ms - source.last_ms) / 60_000,
+        }
+        since = source.last_ms // size
+        self._stalls.append(Notice("stalled", "open", time_ms // size, since, details))
+
+    def _tell_stalls(self, bucket: float) -> Iterator[Alert]:
+        """Tell what was noticed up to a bucket: it waits so long that alerts come in order."""
+        due = [notice for notice in self._stalls if notice.bucket <= bucket]
+        self._stalls = [notice for notice in self._stalls if notice.bucket > bucket]
+        for notice in due:
+            for alert in self._correlate.notice(notice):
+                self._remember(alert)
+                yield alert
 
     def _end(self) -> Iterator[Alert]:
         """The end of all logs acts like a last marker: buckets close, incidents stay open."""
         end = end_of_logs([source.ingest.mark for source in self._sources])
         for source in self._sources:
             yield from self._through(source.ingest.end(end))
+        yield from self._tell_stalls(math.inf)
         self._report()
 
     def _report(self) -> None:
