@@ -80,6 +80,8 @@ class Episode:
     state: State = State.OPEN
     excess: float = 0.0
     calm_for: int = 0
+    silent_for: int = 0
+    since_peak: int = 0
     peak: float = 0.0
     peak_bucket: int = 0
     _fresh: list[float] = field(default_factory=lambda: [0.0])
@@ -94,9 +96,20 @@ class Episode:
         if len(self._fresh) > 4 * self.hour + 1:
             del self._fresh[: 2 * self.hour]
             del self._expected[: 2 * self.hour]
+        self.since_peak += 1
         last_hour = self.last_hour
         if last_hour > self.peak:
-            self.peak, self.peak_bucket = last_hour, bucket
+            self.peak, self.peak_bucket, self.since_peak = last_hour, bucket, 0
+
+    def take_back(self, buckets: int) -> None:
+        """Forget the newest ``buckets`` buckets: they held nothing because data were missing."""
+        buckets = min(buckets, len(self._fresh) - 1)
+        if buckets > 0:
+            self.excess += self._expected[-1] - self._expected[-1 - buckets]
+            del self._fresh[-buckets:]
+            del self._expected[-buckets:]
+            self.since_peak = max(self.since_peak - buckets, 0)
+        self.silent_for = 0
 
     @property
     def last_hour(self) -> float:
@@ -109,13 +122,24 @@ class Episode:
         start = end - count
         return self._fresh[end] - self._fresh[start], self._expected[end] - self._expected[start]
 
-    def sign(self, bucket: int, score: float, threshold: float) -> Sign:
-        """What this bucket says; ``score`` is over windows no longer than ``window`` or an hour.
+    def sign(self, score: float, threshold: float, *, silent: bool) -> Sign:
+        """What the newest bucket says.
 
-        Calm wins over a fall, and both need time: a fall an hour after the peak, calm
-        ``close_after`` buckets in a row.
+        Calm wins over a fall, and both need time: a fall an hour of data after the peak, calm
+        ``close_after`` buckets in a row. A bucket in which the whole source was silent says
+        nothing until another post shows that data were not missing.
+
+        Args:
+            score: over windows no longer than ``window`` or an hour.
+            threshold: of the score.
+            silent: was there no foreign post at all, in any series?
         """
-        self.calm_for = self.calm_for + 1 if score < CALM_SHARE * threshold else 0
+        if silent:
+            self.silent_for += 1
+            return Sign.NONE
+        calm = score < CALM_SHARE * threshold
+        self.calm_for = self.calm_for + self.silent_for + 1 if calm else 0
+        self.silent_for = 0
         if self.calm_for >= self.close_after:
             return Sign.CALM
         now, peak = self.last_hour, self.peak
@@ -123,7 +147,7 @@ class Episode:
             # The peak has moved up with the rise; compare with the one that was left.
             return Sign.RISING if now > RISEN * self._left_peak else Sign.NONE
         low = now < FALLEN * peak and peak - now > NOISE_SIGMAS * math.sqrt(peak)
-        if low and bucket - self.peak_bucket >= self.hour:
+        if low and self.since_peak >= self.hour:
             return Sign.FALLING
         return Sign.NONE
 

@@ -22,7 +22,7 @@ EXPLAINS_PAIR = 0.7
 KEEPS = 0.5
 """A cause stays while it holds this share, so that it does not flicker."""
 SHARED_EXCESS = 0.5
-SHARED_USERS = 0.25
+SHARED_USERS = 0.1
 """A region shares in a hashtag (and the reverse) if it holds this much of its excess and users."""
 ADOPTS = 0.5
 """An episode with this share of the excess of ``all`` is what ``all`` had been alarmed by."""

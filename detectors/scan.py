@@ -323,7 +323,7 @@ class ScanBank:
         """See ``Bank.learn_many``."""
         if self._next is None:
             self._start = bucket
-        if self._seen[0] != bucket and len(rows):
+        if self._seen[0] != bucket:
             self.score_many(bucket, rows, fresh, np.ones(len(rows)))
         if self.baseline.age_hours >= TAIL_AFTER_HOURS:
             for tail, best in zip(self._tails, self._seen[1:], strict=True):

@@ -75,7 +75,7 @@ def pair_key(region: str, hashtag: str) -> str:
     return f"pair/{region}/{hashtag}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def parse_key(key: str) -> Series:
     """Read a key back; a ``ValueError`` names the key that is none.
 
@@ -112,7 +112,7 @@ def _visible(text: str) -> str:
     )
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def canonical_hashtag(raw: str, length_max: int = 100) -> str | None:
     r"""The form in which a hashtag is counted, or None when nothing visible is left of it.
 
@@ -137,7 +137,7 @@ def canonical_hashtag(raw: str, length_max: int = 100) -> str | None:
     return text[:length_max] or None
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def is_mixed_script(hashtag: str) -> bool:
     """Does a hashtag mix scripts whose letters look alike, as a forged one does?
 

@@ -119,6 +119,8 @@ def _replay(
 ) -> Summary:
     """Replay, write the files, print what an operator would have seen and the summary."""
     started = time.monotonic()
+    _refuse_overwriting(paths, [out, series, rejects, report])
+    Replay(settings, [], on_reject=lambda _: None)  # a wrong detector shows before files are made
     with contextlib.ExitStack() as stack:
         fields = field_map(settings)
         logs = [
@@ -153,6 +155,19 @@ def _replay(
     print_incidents(sinks.alerts, shown)
     print_summary(summary, shown)
     return summary
+
+
+def _refuse_overwriting(paths: list[str], outputs: list[str | None]) -> None:
+    """Refuse an output that is a log: opening it would empty the log before it is read.
+
+    Raises:
+        UsageError: an output is one of the logs.
+    """
+    for output in outputs:
+        if not output or not Path(output).is_file():
+            continue
+        if any(Path(path).is_file() and Path(output).samefile(path) for path in paths):
+            raise UsageError(f"{output}: is a log to be read; name another output")
 
 
 class _Sinks:

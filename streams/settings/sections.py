@@ -361,4 +361,4 @@ class Limits:
             integer(1_000, 1_000_000_000, "rows"),
             "Rows of past buckets kept for what preceded an alarm; a series counts as eight.",
         ),
-    ] = 4_000_000
+    ] = 2_000_000

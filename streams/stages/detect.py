@@ -28,6 +28,9 @@ MISSING_ODDS = math.log(1e-6)
 """A silence less likely than this is a hole in the data."""
 LOOKBACK_HOURS = 12.0
 TESTS_HALF_LIFE_HOURS = 84.0
+ROOM_KEPT = 0.75
+"""Share of the live series that stays when the limit is reached, so that it is not reached anew
+with every bucket."""
 _WEEK_HOURS = 168.0
 
 
@@ -177,6 +180,7 @@ class Detect:
         if low <= last:
             self._missing = True
             self.bank.skip(since, low, missing=True)
+            self._episodes.take_back(low - since + 1)
             notice = Notice("gap", "open", low, since, self._minutes_of(since, low))
             outcomes.append(self._outcome(low, [], [], [notice]))
         return end
@@ -201,7 +205,7 @@ class Detect:
             notices.append(Notice("gap", "closed", bucket, self._silent_since, details))
         self._silent_since, self._missing = None, False
         table = merge(partials, self.params.rows_per_series)
-        self._make_room(bucket)
+        self._make_room(bucket, table.series)
         rows = self._rows.take(table.series)
         self.bank.resize(self._rows.parents[: len(self._rows)])
         fresh = self._counting.count(bucket, table, rows)
@@ -279,7 +283,9 @@ class Detect:
                     float(scores.upper[i]),
                     int(scores.window[i]),
                 )
-                record = self._episodes.follow(points[key], verdict, score, before.get(key))
+                record = self._episodes.follow(
+                    points[key], verdict, score, before.get(key), silent=table is None
+                )
                 records.append(record)
                 if key not in running:
                     self.bank.mute(bucket + 1, scored[i : i + 1])
@@ -351,17 +357,18 @@ class Detect:
 
     # -- limits ----------------------------------------------------------------------------------
 
-    def _make_room(self, bucket: int) -> None:
+    def _make_room(self, bucket: int, series: list[str]) -> None:
         """Once a day forget idle series; at the limit the lightest ones, and count those."""
         day = bucket * self.params.bucket_ms // 86_400_000
-        count = len(self._rows)
-        full = count >= self.params.live_series
+        count, limit = len(self._rows), self.params.live_series
+        new = sum(key not in self._rows.of for key in series)
+        full = count + new > limit
         if day == self._pruned_day and not full:
             return
         self._pruned_day = day
         weight = self.bank.weight()
         always = {self._rows.of[key] for key in self._episodes.running}
-        rows_max = round(0.75 * self.params.live_series) if full else count
+        rows_max = max(min(limit - new, round(ROOM_KEPT * limit)), 0) if full else count
         kept = self._rows.heaviest(weight, rows_max, always)
         self._dropped += int(np.count_nonzero(weight)) - int(np.count_nonzero(weight[kept]))
         if len(kept) < count:

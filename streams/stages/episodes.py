@@ -128,12 +128,19 @@ class Episodes:
                 self.add_crowd(past.table, keys)
         return before
 
+    def take_back(self, buckets: int) -> None:
+        """The newest ``buckets`` buckets were no silence but a hole in the data."""
+        for running in self.running.values():
+            running.episode.take_back(buckets)
+
     def follow(
         self,
         point: Point,
         verdict: tuple[float, float, float, int],
         recent_score: float,
         before: list[Point] | None,
+        *,
+        silent: bool,
     ) -> EpisodeRecord:
         """Take in one bucket of a series in an episode, and record it.
 
@@ -142,13 +149,14 @@ class Episodes:
             verdict: observed, expected, upper and length of the winning window.
             recent_score: the score over windows no longer than the episode's own.
             before: at the opening, what came before.
+            silent: was there no foreign post at all in the bucket?
         """
         running = self.running[point.series]
         episode = running.episode
         episode.observe(point.bucket, point.observed, point.expected)
         sign = Sign.NONE
         if before is None:
-            sign = episode.sign(point.bucket, recent_score, point.threshold)
+            sign = episode.sign(recent_score, point.threshold, silent=silent)
         moved = episode.move(sign)
         crowd = running.crowd
         users = crowd.users

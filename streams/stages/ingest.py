@@ -20,7 +20,7 @@ from streams.stages.watermark import CONFIRM_SPAN_MS, Held, Watermark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_KNOWN_MAX = 65_536
+_KNOWN_MAX = 32_768
 _TAGS_MAX = 63
 _LANGS_MAX = 1_000
 _FUTURE = "no five users confirm a time more than time.max_jump ahead of the log"
@@ -137,7 +137,7 @@ class Ingest:
     def end(self, time_ms: int | None) -> Iterator[Partials | Closed]:
         """The logs have ended at ``time_ms``: close every bucket, reject what is still held."""
         if time_ms is not None:
-            self.mark.tick(time_ms)
+            self.mark.finish(time_ms)
             yield from self._catch_up(at_end=True)
             yield from self._close_through(time_ms // self.params.bucket_ms)
         for held in self.mark.drained():

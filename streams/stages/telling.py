@@ -139,7 +139,8 @@ class Teller:
             "expected": _round(record.expected),
             "upper": _round(record.upper),
             "window_minutes": _round(record.window * minutes),
-            "score": _round(record.score),
+            # A detector may find no evidence at all, minus infinity, which JSON has not.
+            "score": _round(max(record.score, 0.0)),
             "threshold": _round(record.threshold),
             "margin": _round(record.observed - record.upper),
             "doubling_minutes": None if growth is None else _round(growth),

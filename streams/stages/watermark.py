@@ -91,6 +91,12 @@ class Watermark:
             self.clock_ms = time_ms
         self._rebase(time_ms)
 
+    def finish(self, time_ms: int) -> None:
+        """Believe that the log has ended at ``time_ms``: what lies beyond is never confirmed."""
+        self.clock_ms = time_ms if self.clock_ms is None else max(self.clock_ms, time_ms)
+        self.base_ms = self.clock_ms
+        self.limit_ms = max(self.limit_ms, time_ms)
+
     def _rebase(self, time_ms: int) -> None:
         if self.base_ms is None or time_ms > self.base_ms:
             self.base_ms = time_ms

@@ -1,0 +1,79 @@
+# Sets up a virtual environment and runs things in it. Needs Python 3.11 to 3.13 with venv, git
+# and make; everything else comes from the package index, in the versions of constraints.txt.
+#
+#   make demo     set up, simulate the week of January 2025, show what an operator would have seen
+#   make test     set up, then every check there is: style, types, layers, tests
+#   make bench    the figures of the README's performance table
+#   make clean    remove what the above made
+#
+# Another interpreter or another place: make test PYTHON=python3.12 VENV=.venv312
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# The version is part of the stamps' names, so that another PYTHON makes the environment anew.
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+MADE := $(VENV)/.made-$(VERSION)
+APP := $(VENV)/.app-$(VERSION)
+DEV := $(VENV)/.dev-$(VERSION)
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	--constraint constraints.txt
+
+.DELETE_ON_ERROR:
+.PHONY: demo test bench clean readme constraints help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(APP)
+	$(BIN)/surgewatch demo --dir out/demo
+
+# One after the other, cheapest first, pytest's closing line last.
+test: $(DEV)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+bench: $(DEV)
+	$(BIN)/python benchmarks/bench_decode.py
+	$(BIN)/python benchmarks/bench_replay.py
+
+clean:
+	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Renews the outputs that the README shows.
+readme: $(DEV)
+	$(BIN)/python docs/readme_outputs.py
+
+# After a change of dependencies: the newest versions that fit, written down.
+constraints: $(MADE)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade -e '.[dev,parquet]'
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v ^setuptools= > constraints.new
+	{ sed -n '/^#/p' constraints.txt; cat constraints.new; } > constraints.both
+	mv constraints.both constraints.txt
+	rm constraints.new
+
+$(MADE):
+	@test -n "$(VERSION)" || { \
+		echo "$(PYTHON) does not run. Install Python 3.11, 3.12 or 3.13, or name one:" \
+			"make PYTHON=python3.12"; exit 1; }
+	@case "$(VERSION)" in 3.11.*|3.12.*|3.13.*) ;; *) \
+		echo "$(PYTHON) is Python $(VERSION); 3.11, 3.12 or 3.13 is needed." \
+			"Name one: make PYTHON=python3.12"; exit 1;; esac
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments (its venv or ensurepip is missing)." \
+			"On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(APP): $(MADE) pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+$(DEV): $(MADE) pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev,parquet]'
+	@touch $@ $(APP)

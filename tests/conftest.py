@@ -1,0 +1,40 @@
+"""The command line, run in this process."""
+
+from __future__ import annotations
+
+import gc
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.cli import main
+from tests.harness import Ran
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.harness import Command
+
+
+@pytest.fixture
+def surgewatch(
+    capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Command]:
+    """A function that runs ``surgewatch`` with arguments, under no settings of the environment."""
+    for name in [name for name in os.environ if name.startswith("SURGEWATCH_")]:
+        monkeypatch.delenv(name)
+
+    def run(*args: str | Path) -> Ran:
+        try:
+            code = main([str(arg) for arg in args])
+        except SystemExit as ended:  # argparse ends the process itself
+            code = ended.code if isinstance(ended.code, int) else 1
+        captured = capsysbinary.readouterr()
+        return Ran(code, captured.out, captured.err.decode())
+
+    threshold = gc.get_threshold()
+    yield run
+    gc.set_threshold(*threshold)
+    gc.unfreeze()

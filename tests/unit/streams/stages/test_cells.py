@@ -1,0 +1,167 @@
+"""The open buckets of one partition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.series import stable_hash
+from detectors.users import WHOLE
+from streams.stages.cells import OpenBucket, Row
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from streams.events import Partials
+
+LANGS = ["", "en", "es", "de"]
+Posts = list[tuple[list[str], Row]]
+
+
+def post(number: int, user: int, lang: int = 1) -> Row:
+    who = stable_hash(f"user {user}")
+    return (who, stable_hash(f"post {number}") ^ who, lang, 3)
+
+
+def close(posts: Posts, rows_max: int = 1_000, series_max: int = 1_000) -> Partials:
+    bucket = OpenBucket(rows_max, series_max)
+    for keys, row in posts:
+        bucket.add(keys, row)
+    return bucket.close(7, 42, LANGS)
+
+
+def same(one: Partials, two: Partials) -> bool:
+    columns = ("ends", "theta", "user", "post", "lang", "flags")
+    return (one.series, one.langs) == (two.series, two.langs) and all(
+        np.array_equal(getattr(one, name), getattr(two, name)) for name in columns
+    )
+
+
+def test_columns() -> None:
+    """A post is a row of ``all`` and of each of its series; keys, users and languages ascend."""
+    found = close(
+        [
+            (["region/US", "hashtag/x", "pair/US/x"], post(1, 1, lang=2)),
+            (["region/GB"], post(2, 2, lang=3)),
+            (["region/US"], post(3, 1, lang=2)),
+        ]
+    )
+    assert (found.partition, found.bucket) == (7, 42)
+    assert found.series == ["all", "hashtag/x", "pair/US/x", "region/GB", "region/US"]
+    assert found.ends.tolist() == [3, 4, 5, 6, 8]
+    assert found.theta.tolist() == [WHOLE] * 5
+    assert found.langs == ["de", "es"], "only the languages that were used"
+    for start, end in zip([0, *found.ends.tolist()], found.ends.tolist(), strict=False):
+        rows = list(
+            zip(found.user[start:end].tolist(), found.post[start:end].tolist(), strict=True)
+        )
+        assert rows == sorted(set(rows))
+    first = found.user[:3] == stable_hash("user 1")
+    assert [found.langs[i] for i in found.lang[:3][first]] == ["es", "es"]
+    assert found.flags.tolist() == [3] * 8
+    dtypes = [
+        getattr(found, name).dtype for name in ("ends", "theta", "user", "post", "lang", "flags")
+    ]
+    assert dtypes == [np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8]
+
+
+def test_repeated_post_is_one_row() -> None:
+    """The same post twice is one row in every series."""
+    row = (["region/US"], post(1, 1))
+    assert same(close([row, row]), close([row]))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 9)), min_size=1, max_size=120),
+    st.integers(3, 40),
+    st.randoms(use_true_random=False),
+)
+def test_order_of_arrival_does_not_matter(
+    pairs: list[tuple[int, int]], rows_max: int, random: Random
+) -> None:
+    """A closed bucket depends on its posts, not on their order, also where it had to be sampled."""
+    posts: Posts = [
+        (["region/US"] if user % 3 else ["region/GB", "hashtag/x"], post(number, user))
+        for number, user in sorted(set(pairs))
+    ]
+    shuffled = random.sample(posts, len(posts))
+    assert same(close(posts, rows_max), close(shuffled, rows_max))
+
+
+def test_sampled_series_is_whole_below_theta() -> None:
+    """A series beyond its rows keeps every user below its theta; the small ones stay complete."""
+    posts: Posts = [(["region/US"], post(i, i)) for i in range(1_000)]
+    posts += [(["region/GB"], post(5_000 + i, 5_000 + i)) for i in range(30)]
+    found = close(posts, rows_max=100)
+    theta = dict(zip(found.series, found.theta.tolist(), strict=True))
+    ends = dict(zip(found.series, found.ends.tolist(), strict=True))
+    assert theta["region/GB"] == WHOLE
+    assert theta["region/US"] < WHOLE
+    start = ends["region/GB"]
+    kept = found.user[start : ends["region/US"]]
+    everyone = [row[0] for keys, row in posts if keys == ["region/US"]]
+    assert kept.tolist() == sorted(u for u in everyone if u < theta["region/US"])
+    assert 90 <= len(kept) <= 100
+
+
+def test_bot_in_a_tiny_sample() -> None:
+    """A bot alone, with more posts than a series may have rows, still is one user."""
+    found = close([(["region/US"], post(i, 1)) for i in range(100)], rows_max=16)
+    assert set(found.user.tolist()) == {stable_hash("user 1")}
+    assert found.ends.tolist() == [16, 32]
+
+
+def bot_and_others() -> tuple[list[Row], list[Row]]:
+    """A bot of 300 posts with the lowest hash, and others; cut to 400 rows, 20 of them stay.
+
+    The 21st has 250 posts, so that a cut leaves room, in which the bot could spread again.
+    """
+    users = sorted(range(800), key=lambda n: stable_hash(f"user {n}"))
+    bot = [post(10_000 + i, users[0]) for i in range(300)]
+    others = [post(n, n) for n in users[1:]] + [post(20_000 + i, users[21]) for i in range(249)]
+    return bot, others
+
+
+def test_bot_that_goes_on_after_a_cut() -> None:
+    """A bot holds 256 rows of a sample, also when it posts on after the bucket was first cut."""
+    bot, others = bot_and_others()
+    orders = (bot + others, others + bot, bot[:150] + others + bot[150:])
+    found = [close([(["region/US"], row) for row in order], rows_max=400) for order in orders]
+    assert found[0].ends.tolist() == [276, 552]
+    assert same(found[0], found[1])
+    assert same(found[0], found[2])
+
+
+def test_folded_series_of_one_row_is_a_sample() -> None:
+    """A series that was cut down to one row still says that it is a sample."""
+    posts: Posts = [(["region/GB"], post(n, 0)) for n in (0, 1, 2)]
+    posts += [(["region/GB"], post(0, 2)), (["region/US"], post(0, 1)), (["region/US"], post(0, 3))]
+    found = close(posts, rows_max=3)
+    assert found.theta[found.series.index("region/GB")] < WHOLE
+
+
+def test_memory_of_a_bucket_is_bounded() -> None:
+    """However many posts come, a series holds a few times its rows at most."""
+    bucket = OpenBucket(100, 1_000)
+    for i in range(20_000):
+        bucket.add(["region/US"], post(i, i))
+        assert len(bucket.all) <= 300
+
+
+def test_flood_of_junk_keeps_the_heavy_tag() -> None:
+    """Among 20,000 junk hashtags a tag with one post in a hundred survives a limit of 1,000."""
+    bucket = OpenBucket(10_000, 1_000)
+    for i in range(20_000):
+        tag = "wave" if i % 100 == 0 else f"junk{i}"
+        bucket.add(["region/US", f"hashtag/{tag}", f"pair/US/{tag}"], post(i, i))
+    found = bucket.close(0, 0, LANGS)
+    assert len(found.series) <= 1_000 + 2
+    assert bucket.dropped >= 38_000
+    at = found.series.index("hashtag/wave")
+    assert found.ends[at] - found.ends[at - 1] == 200, "it was never dropped, so it is complete"
+    assert "region/US" in found.series, "regions and all are never dropped"
+    assert found.series[0] == "all"

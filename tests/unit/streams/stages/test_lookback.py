@@ -1,0 +1,65 @@
+"""The last hours of merged buckets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streams.stages.cells import OpenBucket
+from streams.stages.lookback import SERIES_ROWS, Lookback
+from streams.stages.merge import Table, merge
+
+if TYPE_CHECKING:
+    from detectors.bank import FloatArray
+
+
+def table(posts: int, *keys: str) -> Table:
+    bucket = OpenBucket(1_000, 1_000)
+    for i in range(posts):
+        bucket.add(list(keys), (i, i, 0, 0))
+    return merge([bucket.close(0, 0, [""])], 1_000)
+
+
+def fresh(one: Table, value: float) -> FloatArray:
+    return value + np.arange(len(one.series), dtype=np.float64)
+
+
+def test_counts_of_a_series() -> None:
+    """Counts are those of the series by bucket; buckets without it or without posts are zero."""
+    past = Lookback(100, 10_000)
+    for bucket, keys in (
+        (10, ["region/US"]),
+        (12, ["region/GB", "region/US"]),
+        (13, ["region/GB"]),
+    ):
+        one = table(2, *keys)
+        past.add(bucket, one, fresh(one, bucket))
+    assert past.counts("region/US", 9, 14).tolist() == [0, 11, 0, 14, 0, 0]
+    assert past.counts("all", 12, 13).tolist() == [12, 13]
+    assert past.counts("hashtag/none", 10, 13).tolist() == [0, 0, 0, 0]
+
+
+def test_reach_is_bounded_in_time() -> None:
+    """A bucket is forgotten exactly ``buckets_max`` buckets later."""
+    past = Lookback(5, 10_000)
+    one = table(1, "region/US")
+    for bucket in (100, 103, 104, 105):
+        past.add(bucket, one, fresh(one, 1.0))
+    assert [p.bucket for p in past.since(0)] == [103, 104, 105]
+    assert [p.bucket for p in past.since(104)] == [104, 105]
+
+
+def test_memory_is_bounded() -> None:
+    """Beyond the limit of rows the oldest buckets go, a series counts as some; one always stays."""
+    one = table(50, "region/US")
+    size = 100 + 2 * SERIES_ROWS
+    past = Lookback(1_000, 3 * size)
+    for bucket in range(10):
+        past.add(bucket, one, fresh(one, 1.0))
+    assert [p.bucket for p in past.since(0)] == [7, 8, 9]
+    huge = table(900, "region/US")
+    past.add(10, huge, fresh(huge, 1.0))
+    assert [p.bucket for p in past.since(0)] == [10]
+    past.add(11, one, fresh(one, 1.0))
+    assert [p.bucket for p in past.since(0)] == [11]
