@@ -142,21 +142,22 @@ def _time_of(held: Held) -> int:
 def end_of_logs(marks: list[Watermark]) -> int | None:
     """The event time of the last marker when all partitions' logs have ended, or None.
 
-    It is the latest clock, or later if posts are held within ``END_SPAN_MS`` of it. Without any
-    clock (a log of fewer than five users) it starts from the day with the most users.
+    It is the latest clock, or later if held posts of two accounts lie within ``END_SPAN_MS`` of
+    it: then what the second of them has reached, and from there as far as one account may lead.
+    Without any clock (a log of fewer than five users) it is the end of the busiest day's posts.
     """
     held = sorted((h.time_ms, h.user) for mark in marks for h in mark.held)
     clocks = [mark.clock_ms for mark in marks if mark.clock_ms is not None]
-    if clocks:
-        end = max(clocks)
-    elif held:
-        end = _busiest_day(held)
-    else:
+    if not clocks and not held:
         return None
-    for time_ms, _ in held:
-        if time_ms > end and time_ms - max(clocks, default=end) <= END_SPAN_MS:
-            end = time_ms
-    return end
+    reached = max(clocks) if clocks else _busiest_day(held)
+    near = [(time, user) for time, user in held if reached < time <= reached + END_SPAN_MS]
+    if not clocks:
+        return max((time for time, _ in near), default=reached)
+    latest = {user: time for time, user in near}
+    end = sorted(latest.values())[-2] if len(latest) > 1 else reached
+    lead = end + max(mark.max_jump_ms for mark in marks)
+    return max((time for time, _ in near if time <= lead), default=end)
 
 
 def _busiest_day(held: list[tuple[int, str]]) -> int:

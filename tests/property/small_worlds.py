@@ -96,7 +96,7 @@ def simulated(seed: int) -> SmallWorld:
         doubling_minutes=rng.uniform(10.0, 25.0),
         half_life_hours=rng.uniform(0.7, 2.0),
     )
-    world = compose([wave, Bots(at=0.7)], days=1.75, rate=0.05, seed=seed)
+    world = compose([wave, Bots(at=0.7)], days=1.65, rate=0.05, seed=seed)
     lateness = rng.choice(["1m", "2m", "10m"])
     time = {
         "bucket": rng.choice(["1m", "5m"]),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.harness import Command, Json
 
 START_MS = 1_736_294_400_000
-DAYS, RATE, SEED = 1.5, 0.3, 3
+DAYS, RATE, SEED = 1.5, 0.15, 3
 ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 

@@ -192,13 +192,20 @@ def test_end_is_the_latest_clock() -> None:
 
 
 def test_end_believes_the_last_posts() -> None:
-    """The last posts of a log, up to six hours ahead, are believed; a stray one in 2099 is not."""
+    """Of a log's last posts those are believed that a second account has reached, or nearly."""
     mark = started()
-    feed(
-        mark,
-        [(NOW + HOUR, "a"), (NOW + 6 * HOUR, "b"), (NOW + 6 * HOUR + 1, "c"), (YEAR_2099, "d")],
-    )
-    assert end_of_logs([mark]) == NOW + 6 * HOUR
+    feed(mark, [(NOW + HOUR, "a"), (NOW + 2 * HOUR, "b"), (YEAR_2099, "c")])
+    assert end_of_logs([mark]) == NOW + HOUR
+    feed(mark, [(NOW + HOUR + JUMP, "a"), (NOW + HOUR + 2 * JUMP, "b")])
+    assert end_of_logs([mark]) == NOW + HOUR + 2 * JUMP
+
+
+def test_one_account_does_not_end_the_log_late() -> None:
+    """However many posts one account dates ahead, the log ends where the others left it."""
+    mark = started()
+    before = end_of_logs([mark])
+    feed(mark, [(NOW + HOUR + step, "bot") for step in range(500)])
+    assert end_of_logs([mark]) == before
 
 
 def test_end_of_a_log_that_never_had_a_clock() -> None:
