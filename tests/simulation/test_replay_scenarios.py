@@ -54,9 +54,13 @@ class World:
     outcome: Outcome
 
 
-@functools.cache
 def world(scenario: str, rate: float = RATE, seed: int = SEED, bucket: str = BUCKET) -> World:
     """The world of a scenario."""
+    return _world(scenario, rate, seed, bucket)
+
+
+@functools.cache
+def _world(scenario: str, rate: float, seed: int, bucket: str) -> World:
     simulation = simulate(scenario, days=DAYS, rate=rate, seed=seed)
     log = b"".join(simulation.blocks())
     settings = configured(time={"bucket": bucket})
