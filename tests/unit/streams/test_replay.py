@@ -272,7 +272,9 @@ def test_the_end_of_a_log_closes_no_incident() -> None:
 def test_an_ended_log_is_told() -> None:
     """Of two logs one ends hours before the other: it is told as stalled, and holds nothing up."""
     lines = [good(n, n / 2) for n in range(1_200)]
-    outcome = replay({"a.jsonl": joined(lines[:300:2]), "b.jsonl": joined(lines[1::2])})
+    logs = {"b.jsonl": joined(lines[:300:2]), "a.jsonl": joined(lines[1::2])}
+    outcome = replay(logs)
+    assert replay(dict(reversed(logs.items()))).lines == outcome.lines
     (stalled,) = outcome.of_type("pipeline.stalled")
     assert stalled["data"]["status"] == "open"
     assert outcome.summary.intake.late == 0
