@@ -71,7 +71,6 @@ class ScanBank:
     ) -> None:
         self.bucket_hours = bucket_minutes / 60.0
         self._per_hour = round(60.0 / bucket_minutes)
-        self.budget = false_incidents_per_week
         self.min_users = min_users
         self.fresh_for = fresh_for_buckets
         spans = sorted({max(1, round(minutes / bucket_minutes)) for minutes in WINDOW_MINUTES})
