@@ -84,6 +84,8 @@ class Baseline:
     def resize(self, parents: IntArray) -> None:
         """Take rows; see ``Bank.resize``."""
         old, new = self.rows, len(parents)
+        if new == old:
+            return
         capacity = len(self.mass)
         if new >= capacity:
             more = max(2 * capacity, new + 1) - capacity
@@ -93,9 +95,10 @@ class Baseline:
             self._counts = [np.concatenate([c, np.zeros(more)]) for c in self._counts]
             self._parents = np.concatenate([self._parents, np.full(more, -1, dtype=np.int64)])
         self._parents[old:new] = parents[old:]
-        for row in range(old, new):
-            if parents[row] >= 0:
-                self.profile[row] = self.profile[parents[row]]
+        added = np.arange(old, new)[parents[old:] >= 0]
+        # Twice, for a pair whose region is as new as itself.
+        for _ in range(2):
+            self.profile[added] = self.profile[parents[added]]
         self.rows = new
 
     def keep(self, rows: IntArray, parents: IntArray) -> None:

@@ -3,9 +3,11 @@
 from streams.codec.decode import (
     RECORD_BYTES,
     Batch,
+    Piece,
     PostDecoder,
     PostItem,
     account_created_ms,
+    first_bytes,
     primary_language,
     region_code,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "REQUIRED",
     "Batch",
     "FieldMap",
+    "Piece",
     "PostDecoder",
     "PostItem",
     "RawPost",
@@ -33,6 +36,7 @@ __all__ = [
     "encode_reject",
     "encode_tick",
     "epoch_ms",
+    "first_bytes",
     "primary_language",
     "region_code",
     "rfc3339",

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from detectors.series import DAY_MS
 from streams.errors import RecordError
 
 EARLIEST_MS = 1_104_537_600_000
@@ -14,8 +15,8 @@ EARLIEST_MS = 1_104_537_600_000
 LATEST_MS = 4_102_444_799_999
 """The last millisecond of the year 2099, the end of the event times that are taken."""
 
-_SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds March 1973
 _SECOND_CHARS = 19  # of 2025-01-13T00:00:00
+_SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds March 1973
 _CACHED = 8192
 _CACHED_CHARS = 40  # longer text is not worth remembering, and would let input fill memory
 
@@ -61,9 +62,7 @@ def epoch_ms(value: str | float) -> int:
 class EventTimes(dict[str | int | float, int]):
     """Event times by what the record says: ``times[value]`` reads, checks and remembers.
 
-    A hit stays in C. A miss with a known second and a known rest (``.250Z``) costs two look-ups,
-    which is what a log with fractions needs, as its whole times hardly repeat. Looking up raises
-    what ``epoch_ms`` raises, and ``out_of_range``.
+    A hit stays in C. Looking up raises what ``epoch_ms`` raises, and ``out_of_range``.
 
     Args:
         earliest_ms: first event time that is taken, ms since 1970 UTC.
@@ -76,33 +75,49 @@ class EventTimes(dict[str | int | float, int]):
         super().__init__()
         self._earliest_ms = earliest_ms
         self._latest_ms = latest_ms
+        # Whole times with fractions hardly repeat, but their parts do: the first 19 characters,
+        # and what the rest (``.250Z``) adds to them.
         self._seconds: dict[str, int] = {}
         self._rests: dict[str, int] = {}
 
-    def __missing__(self, value: str | float) -> int:
-        try:
-            ms = self._seconds[value[:_SECOND_CHARS]] + self._rests[value[_SECOND_CHARS:]]  # type: ignore[index]
-        except (KeyError, TypeError):  # not yet known; a number
-            ms = epoch_ms(value)
-            self._learn(value, ms)
-        if self._earliest_ms <= ms <= self._latest_ms:
-            return ms
-        raise RecordError("out_of_range", f"the event time {ascii(value)[:40]} is not believable")
+    def read(self, values: list[str | int | float]) -> list[int]:
+        """Look up many; several times as fast as one by one where times have fractions."""
+        known = list(map(self.get, values))
+        if None not in known:
+            return known  # type: ignore[return-value]
+        seconds, rests = self._seconds, self._rests
+        times = []
+        for value in values:
+            try:
+                times.append(seconds[value[:_SECOND_CHARS]] + rests[value[_SECOND_CHARS:]])  # type: ignore[index]
+            except (KeyError, TypeError):  # not yet known; a number
+                times.append(self[value])
+        return times
 
-    def _learn(self, value: str | float, ms: int) -> None:
-        if not isinstance(value, str) or len(value) > _CACHED_CHARS:
-            return
-        second, rest = value[:_SECOND_CHARS], value[_SECOND_CHARS:]
+    def __missing__(self, value: str | float) -> int:
+        ms = epoch_ms(value)
+        if not self._earliest_ms <= ms <= self._latest_ms:
+            raise RecordError(
+                "out_of_range", f"the event time {ascii(value)[:40]} is not believable"
+            )
+        if isinstance(value, str) and len(value) <= _CACHED_CHARS:
+            self._learn(value, ms)
+        return ms
+
+    def _learn(self, value: str, ms: int) -> None:
         for memory in (self, self._seconds, self._rests):
             if len(memory) >= _CACHED:
                 memory.clear()
-        if rest not in self._rests:
-            if _TAIL.fullmatch(rest) is None:  # the digits of an epoch number
-                return
-            self._rests[rest] = _tail_ms(rest)
-        self._seconds[second] = ms - self._rests[rest]
-        if "." not in rest and self._earliest_ms <= ms <= self._latest_ms:
+        second, rest = value[:_SECOND_CHARS], value[_SECOND_CHARS:]
+        if _TAIL.fullmatch(rest) is None:  # the digits of an epoch number
+            return
+        if "." not in rest:
             self[value] = ms
+        at = ms - _tail_ms(rest)
+        # No offset may lead out of what is taken: the sum of two known parts is not checked.
+        if self._earliest_ms + DAY_MS <= at <= self._latest_ms - DAY_MS:
+            self._seconds[second] = at
+            self._rests[rest] = ms - at
 
 
 def rfc3339(ms: int) -> str:

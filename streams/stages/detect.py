@@ -225,8 +225,8 @@ class Detect:
         Every post gives one to ``all``, its region, its hashtags and their pairs. Counted from
         the rows of ``all``, so that it is the same however series are spread over workers.
         """
-        flags = table.flags[table.rows_of(0)].tolist()
-        series = sum(2 + 2 * (flag >> TAGS_SHIFT) for flag in flags)
+        tags = table.flags[table.rows_of(0)] >> TAGS_SHIFT
+        series = 2 * (len(tags) + sum(tags.tolist()))
         self._tests += series * (WHOLE / int(table.theta[0]))
 
     def _tests_per_week(self, bucket: int) -> float:
@@ -308,7 +308,10 @@ class Detect:
         assert self._first is not None
         if bucket - self._first < self.params.warmup:
             return []
-        over = np.flatnonzero(scores.score >= scores.threshold).tolist()
+        is_over = scores.score >= scores.threshold
+        if not is_over.any():
+            return []
+        over = np.flatnonzero(is_over).tolist()
         found = [(self._rows.keys[int(scored[i])], int(scored[i]), scores, i) for i in over]
         return sorted(
             (one for one in found if one[0] not in self._episodes.running), key=lambda one: one[0]
@@ -361,7 +364,7 @@ class Detect:
         """Once a day forget idle series; at the limit the lightest ones, and count those."""
         day = bucket * self.params.bucket_ms // 86_400_000
         count, limit = len(self._rows), self.params.live_series
-        new = sum(key not in self._rows.of for key in series)
+        new = self._rows.missing(series)
         full = count + new > limit
         if day == self._pruned_day and not full:
             return

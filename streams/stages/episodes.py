@@ -10,11 +10,13 @@ import numpy as np
 from detectors.crowd import Crowd
 from detectors.episode import Episode, Sign, State
 from detectors.ratio import log_likelihood_ratio
-from detectors.series import ALL, hashtag_key, parse_key, region_key
+from detectors.series import hashtag_key, pair_key, parse_key
 from detectors.users import WHOLE
 from streams.events import CrowdRecord, EpisodeRecord, Point
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from detectors.bank import Bank, FloatArray, IntArray, Scores
     from streams.stages.lookback import Lookback
     from streams.stages.merge import Table
@@ -60,24 +62,18 @@ class Episodes:
             table: the bucket.
             only: keys of the episodes that are to take it in; None for all.
         """
-        wanted = self.running if only is None else {k: self.running[k] for k in only}
-        if not wanted:
-            return
-        for i, key in enumerate(table.series):
-            running = wanted.get(key)
-            parts = [
-                (wanted[parent].crowd, name) for parent, name in _parents(key) if parent in wanted
-            ]
-            if running is None and not parts:
+        for key, running in self.running.items():
+            if only is not None and key not in only:
+                continue
+            crowd, i = running.crowd, table.find(key)
+            if i is None:
                 continue
             rows = table.rows_of(i)
-            users = table.user[rows].tolist()
-            if running is not None:
-                langs = [table.langs[j] for j in table.lang[rows].tolist()]
-                flags = table.flags[rows].tolist()
-                running.crowd.add(users, langs, flags, int(table.theta[i]))
-            for crowd, name in parts:
-                crowd.add_part(name, users)
+            langs = [table.langs[j] for j in table.lang[rows].tolist()]
+            users, flags = table.user[rows].tolist(), table.flags[rows].tolist()
+            crowd.add(users, langs, flags, int(table.theta[i]))
+            for part, name in _parts(table, key):
+                crowd.add_part(name, table.user[table.rows_of(part)].tolist())
 
     def open(
         self, bucket: int, found: list[tuple[str, int, Scores, int]], lookback: Lookback, bank: Bank
@@ -199,17 +195,22 @@ class Episodes:
         return record
 
 
-def _parents(key: str) -> list[tuple[str, str]]:
-    """The series that a series is a part of, and the name of the part."""
-    level, region, hashtag = parse_key(key)
-    if level == "pair":
-        assert region is not None
-        assert hashtag is not None
-        return [
-            (region_key(region), hashtag_key(hashtag)),
-            (hashtag_key(hashtag), region_key(region)),
-        ]
-    return [] if level == "all" else [(ALL, key)]
+def _parts(table: Table, key: str) -> Iterator[tuple[int, str]]:
+    """The series of a bucket that are parts of a series, and the names of the parts."""
+    level, _, hashtag = parse_key(key)
+    if level == "all":
+        for i in (*table.span("hashtag/"), *table.span("region/")):
+            yield i, table.series[i]
+    elif level == "region":
+        pairs = f"{key.replace('region', 'pair', 1)}/"
+        for i in table.span(pairs):
+            yield i, hashtag_key(table.series[i].removeprefix(pairs))
+    elif level == "hashtag":
+        for of_region in table.span("region/"):
+            name = table.series[of_region]
+            i = table.find(pair_key(name.removeprefix("region/"), hashtag or ""))
+            if i is not None:
+                yield i, name
 
 
 def _crowd_record(crowd: Crowd) -> CrowdRecord:

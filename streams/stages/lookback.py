@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,9 +61,8 @@ class Lookback:
         for past in self.since(first):
             if past.bucket > last:
                 break
-            keys = past.table.series
-            i = bisect_left(keys, series)
-            if i < len(keys) and keys[i] == series:
+            i = past.table.find(series)
+            if i is not None:
                 counts[past.bucket - first] = past.fresh[i]
         return counts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from detectors.users import WHOLE, cut
 if TYPE_CHECKING:
     from detectors.bank import IntArray
     from streams.events import I16, I64, U8, Partials
+
+
+_LAST = chr(0x10FFFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,15 @@ class Table:
     def rows_of(self, index: int) -> slice:
         """Rows of series number ``index``."""
         return slice(int(self.ends[index - 1]) if index else 0, int(self.ends[index]))
+
+    def find(self, key: str) -> int | None:
+        """Number of a series, None if it has no row."""
+        i = bisect_left(self.series, key)
+        return i if i < len(self.series) and self.series[i] == key else None
+
+    def span(self, prefix: str) -> range:
+        """Numbers of the series whose keys start with ``prefix``."""
+        return range(bisect_left(self.series, prefix), bisect_left(self.series, prefix + _LAST))
 
     @property
     def index(self) -> IntArray:

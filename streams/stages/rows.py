@@ -29,37 +29,50 @@ class Rows:
         self.parents = np.full(256, -1, dtype=np.int64)
         self.hashes = np.zeros(256, dtype=np.int64)
         self.theta = np.full(256, WHOLE, dtype=np.int64)
-        self._add(ALL, -1)
+        self._add([ALL])
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def _add(self, key: str, parent: int) -> int:
-        row = len(self.keys)
-        if row == len(self.parents):
-            self.parents = np.concatenate([self.parents, np.full(row, -1, dtype=np.int64)])
-            self.hashes = np.concatenate([self.hashes, np.zeros(row, dtype=np.int64)])
-            self.theta = np.concatenate([self.theta, np.full(row, WHOLE, dtype=np.int64)])
-        self.keys.append(key)
-        self.of[key] = row
-        self.parents[row] = parent
-        self.hashes[row] = stable_hash(key)
-        self.theta[row] = WHOLE
-        return row
-
     def take(self, keys: list[str]) -> IntArray:
         """Rows of series, new ones added; a pair's region gets its row before the pair."""
-        of = self.of
-        return np.fromiter(
-            (of[key] if key in of else self._new(key) for key in keys), np.int64, len(keys)
-        )
+        rows = list(map(self.of.get, keys))
+        if None in rows:
+            self._add([key for key, row in zip(keys, rows, strict=True) if row is None])
+            rows = list(map(self.of.get, keys))
+        return np.array(rows, dtype=np.int64)
 
-    def _new(self, key: str) -> int:
-        if not key.startswith("pair/"):
-            return self._add(key, 0)
-        parent = region_key(key.split("/", 2)[1])
-        row = self.of.get(parent)
-        return self._add(key, self._add(parent, 0) if row is None else row)
+    def _add(self, keys: list[str]) -> None:
+        """Give rows to series that have none."""
+        of, first = self.of, len(self.keys)
+        parents: list[int] = []
+        for key in keys:
+            parent = -1 if key == ALL else 0
+            if key.startswith("pair/"):
+                region = region_key(key.split("/", 2)[1])
+                if region not in of:
+                    of[region] = first + len(parents)
+                    self.keys.append(region)
+                    parents.append(0)
+                parent = of[region]
+            if key not in of:
+                of[key] = first + len(parents)
+                self.keys.append(key)
+                parents.append(parent)
+        more = max(len(self.keys) - len(self.parents), 0)
+        if more:
+            more = max(more, len(self.parents))
+            self.parents = np.concatenate([self.parents, np.full(more, -1, dtype=np.int64)])
+            self.hashes = np.concatenate([self.hashes, np.zeros(more, dtype=np.int64)])
+            self.theta = np.concatenate([self.theta, np.full(more, WHOLE, dtype=np.int64)])
+        new = slice(first, len(self.keys))
+        self.parents[new] = parents
+        self.hashes[new] = list(map(stable_hash, self.keys[new]))
+        self.theta[new] = WHOLE
+
+    def missing(self, keys: list[str]) -> int:
+        """How many of these series have no row."""
+        return len(keys) - sum(map(self.of.__contains__, keys))
 
     def heaviest(self, weight: FloatArray, rows_max: int, always: set[int]) -> IntArray:
         """Rows to keep, ascending: all with a weight, or the heaviest, ties by key.

@@ -85,15 +85,19 @@ class Watermark:
                     return start
         return None
 
-    def tick(self, time_ms: int) -> None:
-        """Believe a marker: event time has reached ``time_ms``."""
+    def reach(self, time_ms: int) -> None:
+        """Move the clock to a post that is within reach."""
         if self.clock_ms is None or time_ms > self.clock_ms:
             self.clock_ms = time_ms
+
+    def tick(self, time_ms: int) -> None:
+        """Believe a marker: event time has reached ``time_ms``."""
+        self.reach(time_ms)
         self._rebase(time_ms)
 
     def finish(self, time_ms: int) -> None:
         """Believe that the log has ended at ``time_ms``: what lies beyond is never confirmed."""
-        self.clock_ms = time_ms if self.clock_ms is None else max(self.clock_ms, time_ms)
+        self.reach(time_ms)
         self.base_ms = self.clock_ms
         self.limit_ms = max(self.limit_ms, time_ms)
 

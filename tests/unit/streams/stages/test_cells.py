@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.series import stable_hash
 from detectors.users import WHOLE
-from streams.stages.cells import OpenBucket, Row
+from streams.stages.cells import FEW_POSTS, OpenBucket, Row
 
 if TYPE_CHECKING:
     from random import Random
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.events import Partials
 
 LANGS = ["", "en", "es", "de"]
-Posts = list[tuple[list[str], Row]]
+Posts = list[tuple[str, list[str], Row]]
 
 
 def post(number: int, user: int, lang: int = 1) -> Row:
@@ -28,8 +28,9 @@ def post(number: int, user: int, lang: int = 1) -> Row:
 
 def close(posts: Posts, rows_max: int = 1_000, series_max: int = 1_000) -> Partials:
     bucket = OpenBucket(rows_max, series_max)
-    for keys, row in posts:
-        bucket.add(keys, row)
+    for region, tags, row in posts:
+        if row[1] not in bucket.posts:
+            bucket.add(row, region, tags)
     return bucket.close(7, 42, LANGS)
 
 
@@ -44,9 +45,9 @@ def test_columns() -> None:
     """A post is a row of ``all`` and of each of its series; keys, users and languages ascend."""
     found = close(
         [
-            (["region/US", "hashtag/x", "pair/US/x"], post(1, 1, lang=2)),
-            (["region/GB"], post(2, 2, lang=3)),
-            (["region/US"], post(3, 1, lang=2)),
+            ("US", ["x"], post(1, 1, lang=2)),
+            ("GB", [], post(2, 2, lang=3)),
+            ("US", [], post(3, 1, lang=2)),
         ]
     )
     assert (found.partition, found.bucket) == (7, 42)
@@ -68,9 +69,33 @@ def test_columns() -> None:
     assert dtypes == [np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8]
 
 
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 300),
+            st.integers(0, 9),
+            st.sampled_from(["US", "GB", "ZZ"]),
+            st.lists(st.sampled_from(["x", "y", "小红书", "é"]), max_size=4, unique=True),
+        ),
+        min_size=1,
+        max_size=FEW_POSTS,
+        unique_by=lambda one: one[0],
+    )
+)
+def test_few_posts_are_closed_like_many(posts: list[tuple[int, int, str, list[str]]]) -> None:
+    """The short way for few posts and the way over arrays give the same partials."""
+    few, many = OpenBucket(1_000, 1_000), OpenBucket(1_000, 1_000)
+    for number, user, region, tags in posts:
+        for bucket in (few, many):
+            bucket.add(post(number, user, lang=user % 4), region, tags)
+    many._gather()
+    assert same(few.close(7, 42, LANGS), many.close(7, 42, LANGS))
+
+
 def test_repeated_post_is_one_row() -> None:
     """The same post twice is one row in every series."""
-    row = (["region/US"], post(1, 1))
+    row = ("US", [], post(1, 1))
     assert same(close([row, row]), close([row]))
 
 
@@ -85,7 +110,7 @@ def test_order_of_arrival_does_not_matter(
 ) -> None:
     """A closed bucket depends on its posts, not on their order, also where it had to be sampled."""
     posts: Posts = [
-        (["region/US"] if user % 3 else ["region/GB", "hashtag/x"], post(number, user))
+        ("US" if user % 3 else "GB", [] if user % 3 else ["x"], post(number, user))
         for number, user in sorted(set(pairs))
     ]
     shuffled = random.sample(posts, len(posts))
@@ -94,8 +119,8 @@ def test_order_of_arrival_does_not_matter(
 
 def test_sampled_series_is_whole_below_theta() -> None:
     """A series beyond its rows keeps every user below its theta; the small ones stay complete."""
-    posts: Posts = [(["region/US"], post(i, i)) for i in range(1_000)]
-    posts += [(["region/GB"], post(5_000 + i, 5_000 + i)) for i in range(30)]
+    posts: Posts = [("US", [], post(i, i)) for i in range(1_000)]
+    posts += [("GB", [], post(5_000 + i, 5_000 + i)) for i in range(30)]
     found = close(posts, rows_max=100)
     theta = dict(zip(found.series, found.theta.tolist(), strict=True))
     ends = dict(zip(found.series, found.ends.tolist(), strict=True))
@@ -103,14 +128,14 @@ def test_sampled_series_is_whole_below_theta() -> None:
     assert theta["region/US"] < WHOLE
     start = ends["region/GB"]
     kept = found.user[start : ends["region/US"]]
-    everyone = [row[0] for keys, row in posts if keys == ["region/US"]]
+    everyone = [row[0] for region, _, row in posts if region == "US"]
     assert kept.tolist() == sorted(u for u in everyone if u < theta["region/US"])
     assert 90 <= len(kept) <= 100
 
 
 def test_bot_in_a_tiny_sample() -> None:
     """A bot alone, with more posts than a series may have rows, still is one user."""
-    found = close([(["region/US"], post(i, 1)) for i in range(100)], rows_max=16)
+    found = close([("US", [], post(i, 1)) for i in range(100)], rows_max=16)
     assert set(found.user.tolist()) == {stable_hash("user 1")}
     assert found.ends.tolist() == [16, 32]
 
@@ -130,7 +155,7 @@ def test_bot_that_goes_on_after_a_cut() -> None:
     """A bot holds 256 rows of a sample, also when it posts on after the bucket was first cut."""
     bot, others = bot_and_others()
     orders = (bot + others, others + bot, bot[:150] + others + bot[150:])
-    found = [close([(["region/US"], row) for row in order], rows_max=400) for order in orders]
+    found = [close([("US", [], row) for row in order], rows_max=400) for order in orders]
     assert found[0].ends.tolist() == [276, 552]
     assert same(found[0], found[1])
     assert same(found[0], found[2])
@@ -138,18 +163,18 @@ def test_bot_that_goes_on_after_a_cut() -> None:
 
 def test_folded_series_of_one_row_is_a_sample() -> None:
     """A series that was cut down to one row still says that it is a sample."""
-    posts: Posts = [(["region/GB"], post(n, 0)) for n in (0, 1, 2)]
-    posts += [(["region/GB"], post(0, 2)), (["region/US"], post(0, 1)), (["region/US"], post(0, 3))]
+    posts: Posts = [("GB", [], post(n, 0)) for n in (0, 1, 2)]
+    posts += [("GB", [], post(0, 2)), ("US", [], post(0, 1)), ("US", [], post(0, 3))]
     found = close(posts, rows_max=3)
     assert found.theta[found.series.index("region/GB")] < WHOLE
 
 
 def test_memory_of_a_bucket_is_bounded() -> None:
-    """However many posts come, a series holds a few times its rows at most."""
+    """However many posts come, few more are held than rows and series are allowed."""
     bucket = OpenBucket(100, 1_000)
     for i in range(20_000):
-        bucket.add(["region/US"], post(i, i))
-        assert len(bucket.all) <= 300
+        bucket.add(post(i, i), "US", [])
+        assert len(bucket.posts) <= 1_500
 
 
 def test_flood_of_junk_keeps_the_heavy_tag() -> None:
@@ -157,7 +182,7 @@ def test_flood_of_junk_keeps_the_heavy_tag() -> None:
     bucket = OpenBucket(10_000, 1_000)
     for i in range(20_000):
         tag = "wave" if i % 100 == 0 else f"junk{i}"
-        bucket.add(["region/US", f"hashtag/{tag}", f"pair/US/{tag}"], post(i, i))
+        bucket.add(post(i, i), "US", [tag])
     found = bucket.close(0, 0, LANGS)
     assert len(found.series) <= 1_000 + 2
     assert bucket.dropped >= 38_000

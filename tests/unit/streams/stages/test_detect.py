@@ -53,10 +53,8 @@ def partial(bucket: int, posts: Iterable[tuple[int, Post]], partition: int = 0) 
     cells = OpenBucket(10_000, 10_000)
     for number, (user, region, tag) in posts:
         who = stable_hash(f"user {user}")
-        keys = [f"region/{region}"]
-        keys += [f"hashtag/{tag}", f"pair/{region}/{tag}"] if tag else []
         row = (who, stable_hash(f"post {bucket} {number}") ^ who, user % 3, 1 + 4 * bool(tag))
-        cells.add(keys, row)
+        cells.add(row, region, [tag] if tag else [])
     return cells.close(partition, bucket, LANGS)
 
 

@@ -29,10 +29,7 @@ def table(users: range, region: str = "US", tags: tuple[str, ...] = ("x",)) -> T
     cells = OpenBucket(10_000, 10_000)
     for user in users:
         who = stable_hash(f"user {user}")
-        keys = [f"region/{region}"]
-        for tag in tags:
-            keys += [f"hashtag/{tag}", f"pair/{region}/{tag}"]
-        cells.add(keys, (who, stable_hash(f"post {user} {users.start}"), 1, 1))
+        cells.add((who, stable_hash(f"post {user} {users.start}"), 1, 1), region, tags)
     return merge([cells.close(0, NOW, LANGS)], 10_000)
 
 

@@ -14,6 +14,7 @@ from detectors.origin import AGE_KNOWN, NEWCOMER, TAGS_SHIFT, Origin
 from streams.codec import PostDecoder
 from streams.events import Closed, Partials, Reject
 from streams.stages.ingest import Ingest, IngestParams
+from streams.stages.pseudonym import Pseudonyms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -377,7 +378,7 @@ def test_many_languages() -> None:
 def test_no_raw_id_leaves_the_stage() -> None:
     """Partials hold keyed hashes: another key gives other users, the same key the same ones."""
     one, two = Partition(), Partition()
-    two.stage._pseudonyms._key = b"z" * 16
+    two.stage._pseudonyms = Pseudonyms(b"z" * 16)
     for partition in (one, two):
         partition.start().feed([post(1, NOW, user="secret")]).end(NOW)
     assert one.partials[0].user.tolist() != two.partials[0].user.tolist()

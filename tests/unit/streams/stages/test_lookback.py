@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from detectors.bank import FloatArray
 
 
-def table(posts: int, *keys: str) -> Table:
+def table(posts: int, *regions: str) -> Table:
     bucket = OpenBucket(1_000, 1_000)
-    for i in range(posts):
-        bucket.add(list(keys), (i, i, 0, 0))
+    for i in range(posts * len(regions)):
+        bucket.add((i, i, 0, 0), regions[i % len(regions)], [])
     return merge([bucket.close(0, 0, [""])], 1_000)
 
 
@@ -28,12 +28,8 @@ def fresh(one: Table, value: float) -> FloatArray:
 def test_counts_of_a_series() -> None:
     """Counts are those of the series by bucket; buckets without it or without posts are zero."""
     past = Lookback(100, 10_000)
-    for bucket, keys in (
-        (10, ["region/US"]),
-        (12, ["region/GB", "region/US"]),
-        (13, ["region/GB"]),
-    ):
-        one = table(2, *keys)
+    for bucket, regions in ((10, ["US"]), (12, ["GB", "US"]), (13, ["GB"])):
+        one = table(2, *regions)
         past.add(bucket, one, fresh(one, bucket))
     assert past.counts("region/US", 9, 14).tolist() == [0, 11, 0, 14, 0, 0]
     assert past.counts("all", 12, 13).tolist() == [12, 13]
@@ -43,7 +39,7 @@ def test_counts_of_a_series() -> None:
 def test_reach_is_bounded_in_time() -> None:
     """A bucket is forgotten exactly ``buckets_max`` buckets later."""
     past = Lookback(5, 10_000)
-    one = table(1, "region/US")
+    one = table(1, "US")
     for bucket in (100, 103, 104, 105):
         past.add(bucket, one, fresh(one, 1.0))
     assert [p.bucket for p in past.since(0)] == [103, 104, 105]
@@ -52,13 +48,13 @@ def test_reach_is_bounded_in_time() -> None:
 
 def test_memory_is_bounded() -> None:
     """Beyond the limit of rows the oldest buckets go, a series counts as some; one always stays."""
-    one = table(50, "region/US")
+    one = table(50, "US")
     size = 100 + 2 * SERIES_ROWS
     past = Lookback(1_000, 3 * size)
     for bucket in range(10):
         past.add(bucket, one, fresh(one, 1.0))
     assert [p.bucket for p in past.since(0)] == [7, 8, 9]
-    huge = table(900, "region/US")
+    huge = table(900, "US")
     past.add(10, huge, fresh(huge, 1.0))
     assert [p.bucket for p in past.since(0)] == [10]
     past.add(11, one, fresh(one, 1.0))

@@ -32,16 +32,16 @@ def row(number: int, user: int) -> Row:
     return (who, stable_hash(f"post {number}") ^ who, user % 3, user % 4)
 
 
-def keys(number: int, user: int) -> list[str]:
-    region = "US" if user % 2 else "GB"
+def place(number: int, user: int) -> tuple[str, list[str]]:
+    """Region and hashtags of a post."""
     tags = ["x"] if number % 3 == 0 else ["y", "z"] if number % 5 == 0 else []
-    return [f"region/{region}", *(k for t in tags for k in (f"hashtag/{t}", f"pair/{region}/{t}"))]
+    return "US" if user % 2 else "GB", tags
 
 
 def partial(posts: list[Post], partition: int = 0, rows_max: int = 1_000) -> Partials:
     bucket = OpenBucket(rows_max, 1_000)
     for post in posts:
-        bucket.add(keys(*post), row(*post))
+        bucket.add(row(*post), *place(*post))
     return bucket.close(partition, 42, LANGS)
 
 
@@ -80,7 +80,9 @@ def test_exact_below_the_limit(posts: list[Post]) -> None:
     table = merge([partial(posts[::2] or posts), partial(posts[1::2] or posts, 1)], 1_000)
     expected: dict[str, list[Row]] = {}
     for post in posts:
-        for key in ["all", *keys(*post)]:
+        region, tags = place(*post)
+        mine = [key for t in tags for key in (f"hashtag/{t}", f"pair/{region}/{t}")]
+        for key in ["all", f"region/{region}", *mine]:
             expected.setdefault(key, []).append(row(*post))
     assert table.series == sorted(expected)
     assert table.theta.tolist() == [WHOLE] * len(expected)
@@ -115,7 +117,7 @@ def test_contradicting_copies_have_an_order() -> None:
     parts = []
     for partition, lang in ((0, 1), (1, 2)):
         bucket = OpenBucket(100, 100)
-        bucket.add(["region/US"], (who, post, lang, partition))
+        bucket.add((who, post, lang, partition), "US", [])
         parts.append(bucket.close(partition, 42, LANGS))
     tables = [shown(merge(list(order), 100)) for order in itertools.permutations(parts)]
     assert tables[0] == tables[1]
