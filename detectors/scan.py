@@ -325,8 +325,8 @@ class ScanBank:
         if self._seen[0] != bucket:
             self.score_many(bucket, rows, fresh, np.ones(len(rows)))
         if self.baseline.age_hours >= TAIL_AFTER_HOURS:
-            for tail, best in zip(self._tails, self._seen[1:], strict=True):
-                tail.add_peak(best)
+            for group, best in enumerate(self._seen[1:]):
+                self._tails[group].add_peak(best, self._threshold(group))
         self._sums.add(bucket, rows, fresh)
         self.baseline.observe(bucket // self._per_hour, rows, fresh, self.bucket_hours)
         self._next = bucket + 1

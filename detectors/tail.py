@@ -89,6 +89,7 @@ class Tail:
         self._run = 0
         self._mean_excess = 0.0
         self._threshold = math.inf
+        self._in_force = math.inf
 
     @property
     def threshold(self) -> float:
@@ -105,11 +106,18 @@ class Tail:
         """
         self.add_peak(float(np.max(scores, initial=-math.inf)))
 
-    def add_peak(self, peak: float) -> None:
-        """Learn the largest score of one closed bucket; the same as ``add`` of all of them."""
+    def add_peak(self, peak: float, in_force: float | None = None) -> None:
+        """Learn the largest score of one closed bucket; the same as ``add`` of all of them.
+
+        Args:
+            peak: the score.
+            in_force: the threshold that made it an alarm or not, if the bank used another one
+                than this tail's: before a tail is known, a wave must not be taken for its body.
+        """
         if not self._started and not math.isfinite(peak):
             return
         self._started = True
+        self._in_force = self._threshold if in_force is None else in_force
         self._block_max = max(self._block_max, peak)
         self._in_block += 1
         if self._in_block == self._block_buckets:
@@ -131,13 +139,13 @@ class Tail:
 
     def _close_block(self, still_in: int = 0) -> None:
         peak, self._block_max, self._in_block = self._block_max, -math.inf, still_in
-        if peak < self._threshold:
+        if peak < self._in_force:
             self._run = 0
             self._waiting.append(peak)
         else:
             if self._run % RUN_BLOCKS == 0:
                 # A censored value of an exponential tail is worth its bound plus the mean excess.
-                self._waiting.append(min(peak, self._threshold + self._mean_excess))
+                self._waiting.append(min(peak, self._in_force + self._mean_excess))
             self._run += 1
         if len(self._waiting) > self._lag_blocks:
             self._maxima.append(self._waiting.popleft())
