@@ -1,8 +1,8 @@
 """What is expected: a rate a series, by hour of day, that a wave does not teach itself.
 
 The unit of learning is an hour. An hour is learned two hours after it ended, against the forecast
-made for it, and clipped (winsorised), so that a surge neither raises its own expectation nor
-widens its own band. The rate is an exponentially forgetting mean; the hour-of-day profile of a
+made for it, and clipped (winsorised), so that a surge hardly raises its own expectation; a clipped
+hour says nothing of the dispersion, so that a surge does not widen its own band. The rate is an exponentially forgetting mean; the hour-of-day profile of a
 sparse series is shrunk towards its parent's (the region of a pair, ``all`` of a region or
 hashtag), and the dispersion towards a prior. Both are conjugate-style shrinkages: a prior worth a
 few counts, beside the counts.
@@ -35,6 +35,9 @@ DISPERSION_PRIOR_WEIGHT = 30.0
 DISPERSION_MIN = 0.004
 DISPERSION_MAX = 4.0
 CLIP_SIGMAS = 3.0
+CLIPPED_HALF_LIFE_HOURS = 48.0
+BELIEVED_SHARE = 0.65
+"""What is too much in so many of the hours, for some three days, is no wave: it is the new usual."""
 CLIP_AFTER_HOURS = 24.0
 """A younger log has no forecast that could say what is too much."""
 COVERED_MIN = 0.9
@@ -42,10 +45,21 @@ COVERED_MIN = 0.9
 
 _RATE_DECAY = 0.5 ** (1.0 / RATE_HALF_LIFE_HOURS)
 _PROFILE_DECAY = 0.5 ** (1.0 / PROFILE_HALF_LIFE_DAYS)
+_CLIPPED_DECAY = 0.5 ** (1.0 / CLIPPED_HALF_LIFE_HOURS)
 _DISPERSION_DECAY = 0.5 ** (1.0 / DISPERSION_HALF_LIFE_HOURS)
 
 # Array attributes that have one value (or one row of 24) a series.
-_FIELDS = ("mass", "exposure", "square", "excess", "profile_mass", "profile", "rate", "dispersion")
+_FIELDS = (
+    "mass",
+    "exposure",
+    "square",
+    "excess",
+    "profile_mass",
+    "profile",
+    "rate",
+    "dispersion",
+    "clipped",
+)
 _ROWS_MIN = 256
 
 
@@ -60,6 +74,7 @@ class Baseline:
         age_hours: hours that have been learned.
         rate: expected fresh users an hour at a profile of 1, shape (capacity,).
         profile: hour-of-day factors, about 1 on average, shape (capacity, 24).
+        clipped: share of the recent hours that were clipped, shape (capacity,).
         dispersion: relative variance beyond Poisson's, ``Var = m + dispersion * m**2``.
     """
 
@@ -70,6 +85,7 @@ class Baseline:
         self.excess = np.zeros(_ROWS_MIN)
         self.profile_mass = np.zeros((_ROWS_MIN, HOURS), dtype=np.float32)
         self.profile = np.ones((_ROWS_MIN, HOURS), dtype=np.float32)
+        self.clipped = np.zeros(_ROWS_MIN)
         self.rate = np.zeros(_ROWS_MIN)
         self.dispersion = np.zeros(_ROWS_MIN)
         self.rows = 0
@@ -179,11 +195,17 @@ class Baseline:
         forecast = self.rate * profile
         if self.age_hours >= CLIP_AFTER_HOURS:
             spread = np.sqrt(forecast * (1.0 + self.dispersion * forecast))
-            count = np.minimum(count, forecast + CLIP_SIGMAS * spread + 1.0)
+            ceiling = forecast + CLIP_SIGMAS * spread + 1.0
+            clipped = count > ceiling
+            self.clipped += (1.0 - _CLIPPED_DECAY) * (clipped - self.clipped)
+            usual = ~clipped | (self.clipped > BELIEVED_SHARE)
+            count = np.where(usual, count, ceiling)
             if covered > COVERED_MIN:
                 error = count - forecast
-                self.square = self.square * _DISPERSION_DECAY + forecast * forecast
-                self.excess = self.excess * _DISPERSION_DECAY + error * error - forecast
+                self.square *= _DISPERSION_DECAY
+                self.square += usual * forecast * forecast
+                self.excess *= _DISPERSION_DECAY
+                self.excess += usual * (error * error - forecast)
         self.age_hours += covered
         decay = _RATE_DECAY**covered
         self.mass = self.mass * decay + covered * count
@@ -206,6 +228,8 @@ class Baseline:
         borrowed = np.where(self._parents >= 0, mine[self._parents], np.float32(1.0))
         borrowed[0] = 1.0
         mine[:] = (column + PROFILE_PRIOR * borrowed) / (flat + PROFILE_PRIOR)
+        # About 1 on average, also after a change of level, which the rate learns faster.
+        self.profile /= self.profile.mean(axis=1, keepdims=True)
 
 
 def overlap(hour_from: FloatArray, hour_to: float) -> FloatArray:
