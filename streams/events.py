@@ -171,11 +171,13 @@ class EpisodeRecord(msgspec.Struct, frozen=True):
         fresh: of this bucket alone, like ``band_expected`` and ``band_upper``.
         last_hour: of the last hour.
         excess: above expectation since the onset.
-        peak_bucket: last bucket of the best hour so far.
+        peak: of the best hour so far.
+        peak_bucket: last bucket of that hour.
         users: distinct users since the onset, like ``posts``.
         doubling_minutes: of the excess, None while it does not grow.
         sampled: are users a sample, scaled up?
-        crowd: who they are; present at the opening, at changes and at least once an hour.
+        crowd: who they are; present at the opening, at changes, when users or posts have grown by
+            a fiftieth, and at least once an hour.
         before: at the opening only: the buckets up to it, oldest first.
     """
 
@@ -195,6 +197,7 @@ class EpisodeRecord(msgspec.Struct, frozen=True):
     band_upper: float
     last_hour: float
     excess: float
+    peak: float
     peak_bucket: int
     users: float
     posts: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from detectors.episode import State
 from detectors.incident import Incident, Member, belongs, incident_id, judge, name_cause, rank
 from streams.events import Alert, EpisodeRecord, Notice, Outcome, Point
@@ -16,6 +18,7 @@ class Correlate:
         self._teller = Teller(params)
         self._cases: list[Case] = []
         self._missing = 0
+        self._outcome: Outcome | None = None
 
     def outcome(self, outcome: Outcome) -> list[Alert]:
         """Take a bucket; alerts come in the order in which they were decided."""
@@ -37,7 +40,15 @@ class Correlate:
             if id(case) in changed:
                 alerts += self._tell(case, outcome)
         self._cases = [case for case in self._cases if case.incident.open]
+        self._outcome = outcome
         return alerts
+
+    def ongoing(self) -> list[dict[str, Any]]:
+        """What an update of each open incident would say now."""
+        if self._outcome is None:
+            return []
+        outcome, missing = self._outcome, self._missing
+        return [self._teller.data(case, "updated", outcome, missing) for case in self._cases]
 
     def notice(self, notice: Notice) -> list[Alert]:
         """The alert of something that another part of the pipeline noticed."""
@@ -89,7 +100,7 @@ class Correlate:
         """The alerts that this bucket's change of an incident is worth."""
         incident = case.incident
         incident.cause = name_cause(incident)
-        record = case.tracks[incident.cause].record
+        record = case.cause
         per_hour = outcome.all_per_hour
         hour = 3_600_000 / self.params.bucket_ms
         excess = record.last_hour - record.band_expected * hour
@@ -100,7 +111,7 @@ class Correlate:
         elif (
             incident.cause != case.told_cause
             or incident.severity != case.told_severity
-            or record.users >= 2.0 * case.told_users
+            or case.extent.users >= 2.0 * case.told_users
         ):
             kinds.append("updated")
         if record.state == State.OPEN:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 BEFORE_POINTS = 40
 """Points of a series' past that an alert's plot starts with."""
 
+TELL_GROWN = 1.02
+"""Who takes part is told again when there are so many more of them: what an alert says of them
+must fit its number of users."""
+
 
 @dataclass
 class Running:
@@ -32,6 +36,7 @@ class Running:
     episode: Episode
     crowd: Crowd = field(default_factory=Crowd)
     told_users: float = 0.0
+    told_posts: float = 0.0
     told_bucket: int = 0
 
 
@@ -159,11 +164,13 @@ class Episodes:
         tell = (
             before is not None
             or moved
-            or users >= 2.0 * running.told_users
+            or users >= TELL_GROWN * running.told_users
+            or crowd.posts >= TELL_GROWN * running.told_posts
             or point.bucket - running.told_bucket >= self.hour
         )
         if tell:
-            running.told_users, running.told_bucket = users, point.bucket
+            running.told_users, running.told_posts = users, crowd.posts
+            running.told_bucket = point.bucket
         observed, expected, upper, window = verdict
         record = EpisodeRecord(
             series=point.series,
@@ -182,6 +189,7 @@ class Episodes:
             band_upper=point.upper,
             last_hour=episode.last_hour,
             excess=episode.excess,
+            peak=episode.peak,
             peak_bucket=episode.peak_bucket,
             users=users,
             posts=crowd.posts,

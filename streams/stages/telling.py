@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from detectors.crowd import OTHER
 from detectors.episode import State
 from detectors.incident import Incident, rank
-from detectors.series import is_mixed_script, parse_key
+from detectors.series import hashtag_key, is_mixed_script, parse_key
 from streams.codec import rfc3339
 from streams.events import Alert, CrowdRecord, EpisodeRecord, Notice, Outcome
 from streams.stages.curve import Curve
@@ -68,8 +68,28 @@ class Case:
     told_severity: str = ""
     peak_told: bool = False
     peak_bucket: int | None = None
+    onset: int | None = None
     intake_before: dict[str, int] = field(default_factory=dict)
     missing_before: int = 0
+
+    @property
+    def cause(self) -> EpisodeRecord:
+        """The newest record of the series that the incident is named after."""
+        return self.tracks[self.incident.cause].record
+
+    @property
+    def extent(self) -> EpisodeRecord:
+        """The newest record of the series that holds the whole wave.
+
+        Of a pair that is its hashtag, if that rose too: whoever came under it from elsewhere is
+        part of the wave. A region also holds those who come every day.
+        """
+        _, region, hashtag = parse_key(self.incident.cause)
+        if region is not None and hashtag is not None:
+            whole = self.tracks.get(hashtag_key(hashtag))
+            if whole is not None and whole.record.users >= self.cause.users:
+                return whole.record
+        return self.cause
 
 
 class Teller:
@@ -88,14 +108,10 @@ class Teller:
         ``missing`` counts the buckets of missing data that the whole log has had so far.
         """
         incident = case.incident
-        record = case.tracks[incident.cause].record
         case.sequence += 1
-        case.told_users = record.users
+        case.told_users = case.extent.users
         case.told_cause, case.told_severity = incident.cause, incident.severity
         time = self._end(outcome.bucket)
-        status = {"closed": "closed", "peaked": "peaked"}.get(kind, record.state)
-        if status == State.QUIET:
-            status = "peaked"
         return Alert(
             id=f"{incident.id}-{case.sequence}",
             type=INCIDENT.format(kind),
@@ -104,23 +120,34 @@ class Teller:
             time=time,
             sequence=case.sequence,
             correlationid=incident.id,
-            data={
-                "incident_id": incident.id,
-                "status": status,
-                "severity": incident.severity,
-                **self._cause(case),
-                "onset_at": self._start(record.onset),
-                "detected_at": self._end(incident.opened),
-                "peak_at": None if case.peak_bucket is None else self._end(case.peak_bucket),
-                "closed_at": time if kind == "closed" else None,
-                **self._figures(record),
-                **_people(case, record),
-                "series": self._members(case),
-                "history": self._history(case.tracks[incident.cause].curve),
-                "data_quality": self._quality(case, record, outcome, missing),
-                "config_fingerprint": self.params.fingerprint,
-            },
+            data=self.data(case, kind, outcome, missing),
         )
+
+    def data(self, case: Case, kind: str, outcome: Outcome, missing: int) -> dict[str, Any]:
+        """What an alert of this kind would say of an incident now."""
+        incident, record = case.incident, case.cause
+        status = {"closed": "closed", "peaked": "peaked"}.get(kind, record.state)
+        if status == State.QUIET:
+            status = "peaked"
+        onsets = (case.onset, record.onset, case.extent.onset)
+        # What an alert has said of the onset is not taken back when the cause gets narrower.
+        case.onset = min(onset for onset in onsets if onset is not None)
+        return {
+            "incident_id": incident.id,
+            "status": status,
+            "severity": incident.severity,
+            **self._cause(case),
+            "onset_at": self._start(case.onset),
+            "detected_at": self._end(incident.opened),
+            "peak_at": None if case.peak_bucket is None else self._end(case.peak_bucket),
+            "closed_at": self._end(outcome.bucket) if kind == "closed" else None,
+            **self._figures(record),
+            **_people(case),
+            "series": self._members(case),
+            "history": self._history(case.tracks[incident.cause].curve),
+            "data_quality": self._quality(case, case.extent, outcome, missing),
+            "config_fingerprint": self.params.fingerprint,
+        }
 
     def _cause(self, case: Case) -> dict[str, Any]:
         level, region, hashtag = parse_key(case.incident.cause)
@@ -143,6 +170,7 @@ class Teller:
             "score": _round(max(record.score, 0.0)),
             "threshold": _round(record.threshold),
             "margin": _round(record.observed - record.upper),
+            "peak_per_hour": _round(record.peak),
             "doubling_minutes": None if growth is None else _round(growth),
         }
 
@@ -228,10 +256,12 @@ class Teller:
         return rfc3339((bucket + 1) * self.params.bucket_ms)
 
 
-def _people(case: Case, record: EpisodeRecord) -> dict[str, Any]:
+def _people(case: Case) -> dict[str, Any]:
     """Distinct users and posts since the onset, and how they are made up."""
+    record = case.extent
     crowd = case.tracks[record.series].crowd
-    users = max(record.users, 1.0)
+    # Users may be estimated from a sample, but each has written a post.
+    users = max(min(record.users, record.posts), 1.0)
     _, region, hashtag = parse_key(record.series)
     tracks = case.tracks.values()
     regions, hashtags = crowd.regions, crowd.hashtags
@@ -240,14 +270,15 @@ def _people(case: Case, record: EpisodeRecord) -> dict[str, Any]:
         regions = _named("region", record.series, tracks, region, users)
     if hashtag is not None:
         hashtags = _named("hashtag", record.series, tracks, hashtag, users)
+    everywhere = max(sum(count for _, count in regions), users)
     share = crowd.newcomer_share
     return {
-        "users": round(record.users),
+        "users": round(users),
         "posts": round(record.posts),
         "posts_per_user": _round(record.posts / users),
         "top_users_share": _share(crowd.top_users_share),
         "newcomer_share": None if share is None else _share(share),
-        "regions": _listed("region", regions, users),
+        "regions": _listed("region", regions, everywhere),
         "hashtags": _listed("hashtag", hashtags, users),
         "languages": _listed("language", crowd.languages, users),
     }
@@ -265,17 +296,17 @@ def _named(
             if name is not None and name != own:
                 others.append((name, float(track.record.users)))
     others.sort(key=lambda item: (-item[1], item[0]))
-    top = others[: TOP - 1]
-    rest = others[TOP - 1 :]
-    listed = [(own, users), *top]
-    if rest:
-        listed.append((OTHER, max(count for _, count in rest)))
+    listed = [(own, users), *others[: TOP - 1]]
+    if rest := others[TOP - 1 :]:
+        # Users have several hashtags but one region, mostly.
+        counts = [count for _, count in rest]
+        listed.append((OTHER, sum(counts) if level == "region" else max(counts)))
     return listed
 
 
-def _listed(name: str, parts: list[tuple[str, float]], users: float) -> list[dict[str, Any]]:
+def _listed(name: str, parts: list[tuple[str, float]], whole: float) -> list[dict[str, Any]]:
     return [
-        {name: part, "users": round(count), "share": _share(count / users)} for part, count in parts
+        {name: part, "users": round(count), "share": _share(count / whole)} for part, count in parts
     ]
 
 

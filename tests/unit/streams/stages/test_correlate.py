@@ -46,6 +46,7 @@ def record(series: str, bucket: int = 0, **changes: Any) -> EpisodeRecord:
         "band_upper": 4.0,
         "last_hour": 40.0,
         "excess": 90.0,
+        "peak": 20.0,
         "peak_bucket": 0,
         "users": 100.0,
         "posts": 150.0,
@@ -395,3 +396,48 @@ def test_any_episodes_make_well_formed_incidents(steps: list[dict[str, tuple[str
         assert len({alert.data["detected_at"] for alert in alerts}) == 1
     unfinished = sum(kinds(alerts)[-1] != "closed" for alerts in told.values())
     assert (unfinished > 0) == bool(running)
+
+
+def test_size_of_a_pair_is_that_of_its_hashtag() -> None:
+    """Whoever came under the cause's hashtag from elsewhere is counted, and regions add up."""
+    crowd = CrowdRecord(
+        newcomer_share=0.5,
+        top_users_share=0.1,
+        languages=[("en", 120.0)],
+        regions=[("US", 100.0), ("CA", 15.0), ("GB", 5.0)],
+        hashtags=[],
+    )
+    stage = correlate()
+    (alert,) = stage.outcome(
+        outcome(
+            record("pair/US/x", excess=90.0, users=100.0, posts=110.0),
+            record("hashtag/x", excess=100.0, users=120.0, posts=130.0, crowd=crowd),
+        )
+    )
+    assert (alert.subject, alert.data["users"], alert.data["posts"]) == ("pair/US/x", 120, 130)
+    assert [(r["region"], r["users"]) for r in alert.data["regions"]] == [
+        ("US", 100),
+        ("CA", 15),
+        ("GB", 5),
+    ]
+    assert sum(r["share"] for r in alert.data["regions"]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_onset_never_moves_later() -> None:
+    """When the cause gets narrower, the onset that was told stays, and it is never in the future."""
+    stage = correlate()
+    (first,) = stage.outcome(outcome(record("hashtag/x", 10, onset=2)))
+    narrower = record("pair/US/x", 12, onset=11, excess=2000.0, users=5000.0, posts=5000.0)
+    (second,) = stage.outcome(outcome(record("hashtag/x", 12, onset=2), narrower))
+    assert second.subject == "pair/US/x"
+    assert first.data["onset_at"] == second.data["onset_at"] <= second.data["detected_at"]
+
+
+def test_ongoing_is_what_an_update_would_say() -> None:
+    """Open incidents can be read as they stand now, without an alert; ended ones are gone."""
+    stage = correlate()
+    stage.outcome(outcome(record("hashtag/x", 1, users=20.0)))
+    assert stage.outcome(outcome(record("hashtag/x", 2, users=39.0))) == []
+    assert [data["users"] for data in stage.ongoing()] == [39]
+    stage.outcome(outcome(record("hashtag/x", 3, users=39.0, state="quiet")))
+    assert stage.ongoing() == []
