@@ -2,10 +2,10 @@
 
 The unit of learning is an hour. An hour is learned two hours after it ended, against the forecast
 made for it, and clipped (winsorised), so that a surge hardly raises its own expectation; a clipped
-hour says nothing of the dispersion, so that a surge does not widen its own band. The rate is an exponentially forgetting mean; the hour-of-day profile of a
-sparse series is shrunk towards its parent's (the region of a pair, ``all`` of a region or
-hashtag), and the dispersion towards a prior. Both are conjugate-style shrinkages: a prior worth a
-few counts, beside the counts.
+hour says nothing of the dispersion, so that a surge does not widen its own band. The rate is an
+exponentially forgetting mean; the hour-of-day profile of a sparse series is shrunk towards its
+parent's (the region of a pair, ``all`` of a region or hashtag), and the dispersion towards a prior.
+Both are conjugate-style shrinkages: a prior worth a few counts, beside the counts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DISPERSION_MAX = 4.0
 CLIP_SIGMAS = 3.0
 CLIPPED_HALF_LIFE_HOURS = 48.0
 BELIEVED_SHARE = 0.65
-"""What is too much in so many of the hours, for some three days, is no wave: it is the new usual."""
+"""What is too much in so many of the hours, for three days, is no wave: it is the new usual."""
 CLIP_AFTER_HOURS = 24.0
 """A younger log has no forecast that could say what is too much."""
 COVERED_MIN = 0.9

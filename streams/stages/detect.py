@@ -6,15 +6,14 @@ so neither the order in which partials arrive nor how many come at once can matt
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detectors.origin import TAGS_SHIFT
-from detectors.users import WHOLE, precision
+from detectors.users import precision
 from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
+from streams.stages.age import MISSING_ODDS, Age
 from streams.stages.counting import Counting
 from streams.stages.episodes import Episodes
 from streams.stages.lookback import Lookback
@@ -24,14 +23,10 @@ from streams.stages.rows import Rows
 if TYPE_CHECKING:
     from detectors.bank import Bank, FloatArray, IntArray, Scores
 
-MISSING_ODDS = math.log(1e-6)
-"""A silence less likely than this is a hole in the data."""
 LOOKBACK_HOURS = 12.0
-TESTS_HALF_LIFE_HOURS = 84.0
 ROOM_KEPT = 0.75
 """Share of the live series that stays when the limit is reached, so that it is not reached anew
 with every bucket."""
-_WEEK_HOURS = 168.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +63,9 @@ class Detect:
         params: see there.
         bank: the detector.
         partitions: the source partitions that a bucket waits for.
+
+    Attributes:
+        age: when the log began, and may be judged.
     """
 
     def __init__(self, params: DetectParams, bank: Bank, partitions: list[int]) -> None:
@@ -82,11 +80,10 @@ class Detect:
         self._pending: dict[int, dict[int, Partials]] = {}
         self._closed: dict[int, int | None] = dict.fromkeys(partitions)
         self._intakes: dict[int, Intake] = {}
-        self._first: int | None = None
         self._last = 0
         # Until every regular user has been counted once, all of them look fresh.
-        self._settle = min(params.fresh_for, params.warmup // 4)
-        self._tests, self._tests_hours = 0.0, 0.0
+        settle = min(params.fresh_for, params.warmup // 4)
+        self.age = Age(self._minutes, settle, params.warmup)
         self._silent_since: int | None = None
         self._missing = False
         self._dropped, self._dropped_told, self._dropped_hour = 0.0, 0.0, -1
@@ -129,12 +126,13 @@ class Detect:
     def _close_through(self, through: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for bucket in sorted(b for b in self._pending if b <= through):
-            if self._first is None:
-                self._first, self._last = bucket, bucket - 1
+            if self.age.first is None:
+                self.age.begin(bucket)
+                self._last = bucket - 1
             self._close_empty(self._last + 1, bucket - 1, outcomes)
             self._close(bucket, list(self._pending.pop(bucket).values()), outcomes)
             self._last = bucket
-        if self._first is not None and through > self._last:
+        if self.age.first is not None and through > self._last:
             self._close_empty(self._last + 1, through, outcomes)
             self._last = through
         return outcomes
@@ -146,15 +144,15 @@ class Detect:
         none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
         per_hour = max(1, round(60 / self._minutes))
         bucket = first
+        if self._silent_since is None and first <= last:
+            self._silent_since = first
+        if self._began_unsettled:
+            return
         while bucket <= last:
-            if self._silent_since is None:
-                self._silent_since = bucket
             # An hour at a time, since the odds of silence are the same within an hour.
             end = last if self._missing else min(last, (bucket // per_hour + 1) * per_hour - 1)
             if self._missing:
                 self.bank.skip(bucket, end, missing=True)
-            elif not self._settled(bucket):
-                end = min(end, self._first_settled - 1)
             else:
                 if self._episodes.running:
                     end = bucket
@@ -185,16 +183,24 @@ class Detect:
             outcomes.append(self._outcome(low, [], [], [notice]))
         return end
 
+    @property
+    def _began_unsettled(self) -> bool:
+        """Did the present silence begin before the log had settled? Then its end judges it."""
+        return self._silent_since is not None and not self.age.is_settled(self._silent_since)
+
+    def _end_early_silence(self, since: int, bucket: int) -> None:
+        """Believe a silence that began in the first hours of a log, or let the log begin anew.
+
+        Whatever was there before is then no more than a few stray posts, or the data had a hole:
+        both would pass the time of silence off as time in which little was usual.
+        """
+        if self.age.is_hole(since, bucket):
+            self.age.begin(bucket)
+        elif self.age.is_settled(bucket):
+            self.bank.skip(self.age.settles_at, bucket - 1, missing=False)
+
     def _minutes_of(self, first: int, last: int) -> dict[str, float]:
         return {"minutes": (last - first + 1) * self._minutes}
-
-    @property
-    def _first_settled(self) -> int:
-        assert self._first is not None
-        return self._first + self._settle
-
-    def _settled(self, bucket: int) -> bool:
-        return bucket >= self._first_settled
 
     # -- a bucket with foreign posts --------------------------------------------------------------
 
@@ -203,6 +209,8 @@ class Detect:
         if self._missing and self._silent_since is not None:
             details = self._minutes_of(self._silent_since, bucket - 1)
             notices.append(Notice("gap", "closed", bucket, self._silent_since, details))
+        if self._silent_since is not None and self._began_unsettled:
+            self._end_early_silence(self._silent_since, bucket)
         self._silent_since, self._missing = None, False
         table = merge(partials, self.params.rows_per_series)
         self._make_room(bucket, table.series)
@@ -210,33 +218,14 @@ class Detect:
         self.bank.resize(self._rows.parents[: len(self._rows)])
         fresh = self._counting.count(bucket, table, rows)
         self._lookback.add(bucket, table, fresh)
-        self._count_tests(table)
+        self.age.count(table, float(fresh[0]))
         self._notice_drops(bucket, notices)
-        if self._settled(bucket):
+        if self.age.is_settled(bucket):
             some = np.flatnonzero(fresh)
             scored, counts = self._judge(bucket, rows[some], fresh[some], table, outcomes, notices)
             self.bank.learn_many(bucket, scored, counts)
         elif notices:
             outcomes.append(self._outcome(bucket, [], [], notices))
-
-    def _count_tests(self, table: Table) -> None:
-        """Count the chances of a false alarm that a bucket brings.
-
-        Every post gives one to ``all``, its region, its hashtags and their pairs. Counted from
-        the rows of ``all``, so that it is the same however series are spread over workers.
-        """
-        tags = table.flags[table.rows_of(0)] >> TAGS_SHIFT
-        series = 2 * (len(tags) + sum(tags.tolist()))
-        self._tests += series * (WHOLE / int(table.theta[0]))
-
-    def _tests_per_week(self, bucket: int) -> float:
-        """Forgetting mean of the chances, scaled to a week."""
-        assert self._first is not None
-        hours = (bucket + 1 - self._first) * self._minutes / 60
-        if hours - self._tests_hours > TESTS_HALF_LIFE_HOURS:
-            # Halving both sides now and then is an exponential memory without a power a bucket.
-            self._tests, self._tests_hours = self._tests / 2, hours - TESTS_HALF_LIFE_HOURS / 2
-        return self._tests / (hours - self._tests_hours) * _WEEK_HOURS
 
     def _judge(
         self,
@@ -253,7 +242,7 @@ class Detect:
             The rows that were scored, and their counts.
         """
         running = self._episodes.running
-        self.bank.expose(self._tests_per_week(bucket))
+        self.bank.expose(self.age.tests_per_week(bucket))
         order = np.argsort(rows)
         scored, counts = rows[order], fresh[order]
         if running:
@@ -305,8 +294,7 @@ class Detect:
         self, bucket: int, scored: IntArray, scores: Scores
     ) -> list[tuple[str, int, Scores, int]]:
         """Series that raise an alarm and are in no episode yet, by key."""
-        assert self._first is not None
-        if bucket - self._first < self.params.warmup:
+        if not self.age.is_warm(bucket):
             return []
         is_over = scores.score >= scores.threshold
         if not is_over.any():

@@ -15,7 +15,7 @@ from streams.codec import account_created_ms, first_bytes
 from streams.events import Closed, Intake, Partials, Reject, Tick
 from streams.stages.cells import OpenBucket
 from streams.stages.pseudonym import Pseudonyms
-from streams.stages.watermark import CONFIRM_SPAN_MS, Held, Watermark
+from streams.stages.watermark import Held, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,7 +154,7 @@ class Ingest:
         """The logs have ended at ``time_ms``: close every bucket, reject what is still held."""
         if time_ms is not None:
             self.mark.finish(time_ms)
-            yield from self._catch_up(at_end=True)
+            yield from self._catch_up()
             yield from self._close_through(time_ms // self.params.bucket_ms)
         for held in self.mark.drained():
             self._refuse_held(held)
@@ -176,12 +176,12 @@ class Ingest:
             self._refuse_held(held)
         return confirmed
 
-    def _catch_up(self, *, at_end: bool = False) -> Iterator[Partials | Closed]:
+    def _catch_up(self) -> Iterator[Partials | Closed]:
         """Release held posts, then close what the clock has passed."""
         mark = self.mark
         released = mark.released()
         if self._through is None and mark.base_ms is not None:
-            self._begin([held.time_ms for held in released], mark.base_ms, at_end=at_end)
+            self._begin(min([mark.base_ms, *(held.time_ms for held in released)]))
         floor = self._bounds()[1]
         for held in released:
             mark.reach(held.time_ms)
@@ -190,19 +190,14 @@ class Ingest:
             through = (mark.clock_ms - self.params.allowed_lateness_ms) // self.params.bucket_ms - 1
             yield from self._close_through(through)
 
-    def _begin(self, times: list[int], base_ms: int, *, at_end: bool) -> None:
-        """Start the partition at the first post of the run that led to its first base.
+    def _begin(self, start_ms: int) -> None:
+        """Start the partition at its earliest post.
 
-        A post more than a day before the next is stray, and late: it must not make the log seem
-        years old. At the end of a log that five users never confirmed, all posts are taken.
+        That may be a stray one, years old: the detect stage, which sees all partitions, lets the
+        log begin anew after a silence that its first posts do not account for.
         """
-        start = base_ms
-        for time_ms in reversed(times):
-            if start - time_ms > CONFIRM_SPAN_MS and not at_end:
-                break
-            start = min(start, time_ms)
-        self.first_ms = start
-        self._through = (start - self.params.allowed_lateness_ms) // self.params.bucket_ms - 1
+        self.first_ms = start_ms
+        self._through = (start_ms - self.params.allowed_lateness_ms) // self.params.bucket_ms - 1
 
     def _close_through(self, through: int) -> Iterator[Partials | Closed]:
         if self._through is not None and through <= self._through:

@@ -424,7 +424,7 @@ def test_size_of_a_pair_is_that_of_its_hashtag() -> None:
 
 
 def test_onset_never_moves_later() -> None:
-    """When the cause gets narrower, the onset that was told stays, and it is never in the future."""
+    """When the cause gets narrower, the onset that was told stays: it lies before the alarm."""
     stage = correlate()
     (first,) = stage.outcome(outcome(record("hashtag/x", 10, onset=2)))
     narrower = record("pair/US/x", 12, onset=11, excess=2000.0, users=5000.0, posts=5000.0)

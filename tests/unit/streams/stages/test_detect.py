@@ -126,6 +126,36 @@ def test_quiet_world_is_quiet() -> None:
     assert [o for o in outcomes if o.episodes or o.notices] == []
 
 
+@pytest.mark.parametrize(("posts", "before"), [(1, 5_000 * DAY), (6, 30 * DAY), (30, 2 * DAY)])
+def test_stray_posts_before_a_log_do_not_age_it(posts: int, before: int) -> None:
+    """Posts long before a log use up none of its warm-up, and let nothing look unusual."""
+    world = quiet(3)
+    world[FIRST - before] = [(n, "US", "") for n in range(posts)]
+    detect = stage()
+    outcomes = run(detect, world, FIRST + 3 * DAY)
+    assert detect.age.first == FIRST
+    assert detect.age.began_anew
+    assert [o for o in outcomes if o.episodes] == []
+
+
+@pytest.mark.parametrize("after", [HOUR, 3 * HOUR, 5 * HOUR + 3])
+def test_outage_in_a_log_s_first_hours_is_no_quiet_time(after: int) -> None:
+    """An outage of a day that begins before the log has settled is not learned as quiet."""
+    world = {b: p for b, p in quiet(5).items() if not after <= b - FIRST < after + DAY}
+    outcomes = run(stage(), world, FIRST + 5 * DAY)
+    assert [o for o in outcomes if o.episodes] == []
+
+
+def test_short_early_silence_is_believed() -> None:
+    """A quiet half hour in a sparse log's first hours is no hole: the log goes on."""
+    world = {b: p for b, p in quiet(3, mean=0.3).items() if not 2 * HOUR <= b - FIRST < 3 * HOUR}
+    detect = stage()
+    run(detect, world, FIRST + 3 * DAY)
+    assert detect.age.first is not None
+    assert detect.age.first <= FIRST + HOUR
+    assert not detect.age.began_anew
+
+
 def test_wave_lives_its_life() -> None:
     """A wave opens within a quarter of an hour, peaks an hour after its best, ends in calm."""
     world, start = hump(DAY)

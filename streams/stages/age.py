@@ -1,0 +1,103 @@
+"""When a log began, when it may be judged, and how many chances of a false alarm a week brings."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from detectors.origin import TAGS_SHIFT
+from detectors.users import WHOLE
+
+if TYPE_CHECKING:
+    from streams.stages.merge import Table
+
+MISSING_ODDS = math.log(1e-6)
+"""A silence less likely than this is a hole in the data."""
+TESTS_HALF_LIFE_HOURS = 84.0
+_WEEK_HOURS = 168.0
+
+
+class Age:
+    """The age of the log of all partitions together.
+
+    Args:
+        bucket_minutes: length of a bucket.
+        settle: buckets after the first until which every regular user looks fresh.
+        warmup: buckets after the first without an alarm.
+
+    Attributes:
+        first: its first bucket, None before that.
+        began_anew: was there something earlier that is not taken for a part of the log?
+    """
+
+    def __init__(self, bucket_minutes: float, settle: int, warmup: int) -> None:
+        self.first: int | None = None
+        self.began_anew = False
+        self._minutes = bucket_minutes
+        self._settle = settle
+        self._warmup = warmup
+        self._early = 0.0
+        self._tests, self._tests_hours = 0.0, 0.0
+
+    def begin(self, bucket: int) -> None:
+        """The log begins with a bucket; what it held before is forgotten."""
+        self.began_anew = self.first is not None
+        self.first = bucket
+        self._early = 0.0
+        self._tests, self._tests_hours = 0.0, 0.0
+
+    @property
+    def settles_at(self) -> int:
+        """First bucket that is learned."""
+        assert self.first is not None
+        return self.first + self._settle
+
+    def is_settled(self, bucket: int) -> bool:
+        """Is a bucket to be learned?"""
+        return bucket >= self.settles_at
+
+    def is_warm(self, bucket: int) -> bool:
+        """May a bucket raise an alarm?"""
+        assert self.first is not None
+        return bucket - self.first >= self._warmup
+
+    @property
+    def judged_from(self) -> int | None:
+        """First bucket that may raise an alarm."""
+        return None if self.first is None else self.first + self._warmup
+
+    def is_hole(self, since: int, until: int) -> bool:
+        """Is a silence too unlikely, given the rate at which the unsettled log began?
+
+        Args:
+            since: its first bucket.
+            until: the bucket that ended it.
+        """
+        assert self.first is not None
+        hours = max((since - self.first) * self._minutes / 60, 1.0)
+        silent_hours = (until - since) * self._minutes / 60
+        return self._early / hours * silent_hours > -MISSING_ODDS
+
+    def count(self, table: Table, fresh: float) -> None:
+        """Count the chances of a false alarm that a bucket brings, and its users.
+
+        Every post gives one to ``all``, its region, its hashtags and their pairs. Counted from
+        the rows of ``all``, so that it is the same however series are spread over workers.
+
+        Args:
+            table: the bucket.
+            fresh: its fresh users.
+        """
+        self._early += fresh
+        tags = table.flags[table.rows_of(0)] >> TAGS_SHIFT
+        series = 2 * (len(tags) + sum(tags.tolist()))
+        self._tests += series * (WHOLE / int(table.theta[0]))
+
+    def tests_per_week(self, bucket: int) -> float:
+        """Forgetting mean of the chances, scaled to a week."""
+        assert self.first is not None
+        hours = (bucket + 1 - self.first) * self._minutes / 60
+        if hours - self._tests_hours > TESTS_HALF_LIFE_HOURS:
+            # Halving both sides now and then is an exponential memory without a power a bucket.
+            self._tests, self._tests_hours = self._tests / 2, hours - TESTS_HALF_LIFE_HOURS / 2
+        return self._tests / (hours - self._tests_hours) * _WEEK_HOURS
