@@ -30,6 +30,7 @@ import numpy as np
 from detectors.series import hashtag_key
 from detectors.users import WHOLE
 from streams.codec import encode_post, rfc3339
+from streams.codec.regions import REGIONS as REGION_CODES
 from streams.events import Closed, Intake, Partials
 from streams.logs import LineLog
 from streams.pipeline import make_detect
@@ -47,7 +48,7 @@ CHUNK_BYTES = 262_144
 START_MS = 1_736_726_400_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 POSTS_A_SECOND = 100
-REGIONS = [f"{a}{b}" for a in "ABDEFGHIJK" for b in "EMRT"]
+REGIONS = sorted(REGION_CODES - {"CN"})[:40]
 SPARSE_DAYS, SPARSE_POSTS_A_DAY = 300, 350
 SERIES = 100_000
 JUNK_TAGS = 1_000_000

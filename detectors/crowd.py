@@ -15,6 +15,9 @@ USERS_MAX = 50_000
 """Users kept of one crowd; beyond this every second one is dropped, by hash."""
 ENTRIES_MAX = 200_000
 """The same for the users of its parts (regions, hashtags) together."""
+PARTS_MAX = 4_000
+"""Parts kept of one crowd; beyond this the smaller half is dropped (lossy counting), so that a
+flood of junk hashtags costs neither memory nor time: each part is a set of its own."""
 TOP_USERS = 5
 TOP_PARTS = 20
 OTHER = "other"
@@ -79,6 +82,10 @@ class Crowd:
         self._part_entries += len(known) - before
         while self._part_entries > ENTRIES_MAX:
             self._cut(self.theta // 2)
+        if len(self._parts) > PARTS_MAX:
+            kept = heapq.nsmallest(PARTS_MAX // 2, self._parts.items(), key=_by_size)
+            self._parts = dict(kept)
+            self._part_entries = sum(len(users) for _, users in kept)
 
     def _cut(self, theta: int) -> None:
         self.theta = theta
@@ -125,9 +132,15 @@ class Crowd:
 
     def _top(self, groups: dict[str, set[int]]) -> list[Part]:
         """The twenty largest groups, ties by name, and the rest as ``other``."""
-        ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-        top = [(name, len(users) * self.scale) for name, users in ranked[:TOP_PARTS]]
-        if rest := ranked[TOP_PARTS:]:
-            other = len(set().union(*(users for _, users in rest)))
-            top.append((OTHER, other * self.scale))
+        largest = heapq.nsmallest(TOP_PARTS, groups.items(), key=_by_size)
+        top = [(name, len(users) * self.scale) for name, users in largest]
+        if len(groups) > TOP_PARTS:
+            named = {name for name, _ in largest}
+            rest = (users for name, users in groups.items() if name not in named)
+            top.append((OTHER, len(set().union(*rest)) * self.scale))
         return top
+
+
+def _by_size(group: tuple[str, set[int]]) -> tuple[int, str]:
+    """Sort key: the largest first, ties by name."""
+    return -len(group[1]), group[0]

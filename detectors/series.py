@@ -38,6 +38,7 @@ _INVISIBLE = frozenset(
     )
     for code in range(first, last + 1)
 )
+_LETTERS_MAX = 20_000
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp"})
 _CONFUSABLE_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 
@@ -104,12 +105,22 @@ def stable_hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
+class _Visible(dict[int, int | None]):
+    """A table for ``str.translate`` that drops what is not seen; remembers the usual letters."""
+
+    def __missing__(self, code: int) -> int | None:
+        c = chr(code)
+        dropped = unicodedata.category(c) in _DROPPED_CATEGORIES or c in _INVISIBLE
+        if len(self) < _LETTERS_MAX:
+            self[code] = None if dropped else code
+        return None if dropped else code
+
+
+_visible_table = _Visible()
+
+
 def _visible(text: str) -> str:
-    return "".join(
-        c
-        for c in text
-        if unicodedata.category(c) not in _DROPPED_CATEGORIES and c not in _INVISIBLE
-    )
+    return text.translate(_visible_table)
 
 
 @lru_cache(maxsize=16_384)
@@ -132,7 +143,9 @@ def canonical_hashtag(raw: str, length_max: int = 100) -> str | None:
     # Folding can undo the composition and composing can bring up foldable letters; three rounds
     # reach a fixed point on all of Unicode (a property test looks for exceptions).
     for _ in range(3):
-        text = unicodedata.normalize("NFKC", _visible(text)).casefold()
+        before, text = text, unicodedata.normalize("NFKC", _visible(text)).casefold()
+        if text == before:
+            break
     text = unicodedata.normalize("NFKC", _visible(text)).lstrip("#")
     return text[:length_max] or None
 

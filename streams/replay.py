@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streams.codec import FieldMap, PostDecoder, rfc3339
@@ -42,7 +42,6 @@ class _Source:
     ingest: Ingest
     chunks: Iterator[Chunk | Reject]
     consumed: int = 0
-    first_ms: int | None = None
     last_ms: int | None = None
     ended: bool = False
     told: bool = False
@@ -89,7 +88,7 @@ class Replay:
             record_bytes=limits.record_bytes,
             earliest_ms=time.earliest_ms,
         )
-        ordered = sorted(self.logs, key=lambda log: (PurePath(log.name).name, log.name))
+        ordered = sorted(self.logs, key=_place)
         self._sources = [
             _Source(
                 number=number,
@@ -132,8 +131,6 @@ class Replay:
         )
         yield from self._through(source.ingest.feed(batch))
         source.consumed = chunk.consumed
-        if source.first_ms is None and source.ingest.clock_ms is not None:
-            source.first_ms = source.ingest.clock_ms
 
     def _through(self, records: Iterable[Partials | Closed]) -> Iterator[Alert]:
         """Send what ingest emits through the other two stages."""
@@ -167,11 +164,19 @@ class Replay:
             if source.last_ms is None:
                 source.last_ms = source.clock
             yield from self._through(source.ingest.tick(time_ms))
-            if not source.told and source.first_ms is not None:
-                gap = (source.last_ms - source.first_ms) / max(source.ingest.intake.posts, 1)
+            first_ms = source.ingest.first_ms
+            if not source.told and first_ms is not None and self._is_missed(source):
+                gap = (source.last_ms - first_ms) / max(source.ingest.intake.posts, 1)
                 if time_ms - source.last_ms > max(STALL_MS, STALL_GAPS * gap):
                     source.told = True
                     self._note_stall(source, time_ms)
+
+    def _is_missed(self, ended: _Source) -> bool:
+        """Does another log go on that had run beside this one? One that began later takes over."""
+        assert ended.last_ms is not None
+        others = (s for s in self._sources if s is not ended and s.clock > ended.last_ms)
+        starts = (other.ingest.first_ms for other in others)
+        return any(start is not None and start + STALL_MS <= ended.last_ms for start in starts)
 
     def _note_stall(self, source: _Source, time_ms: int) -> None:
         size = self.settings.time.bucket_ms
@@ -217,7 +222,13 @@ class Replay:
         intake = self._sources[0].ingest.intake.snapshot()
         for source in self._sources[1:]:
             intake.add(source.ingest.intake)
+        for data in self._correlate.ongoing():
+            self._incidents[data["incident_id"]] = data
         first = [s.ingest.first_ms for s in self._sources if s.ingest.first_ms is not None]
+        age = self._detect.age
+        if age.began_anew and age.first is not None:
+            first = [age.first * self.settings.time.bucket_ms]
+        judged = self._detect.judged_from_ms
         last = max((source.clock for source in self._sources), default=-1)
         return Summary(
             posts=intake.posts,
@@ -231,4 +242,11 @@ class Replay:
             seconds=seconds,
             bytes_read=self.bytes_read,
             logs=[source.log.name for source in self._sources],
+            judged_from=None if judged is None else rfc3339(judged),
         )
+
+
+def _place(log: Log) -> tuple[str, str]:
+    """Sort key of a log, the same however its path is written."""
+    path = Path(log.name)
+    return path.name, str(path.resolve())

@@ -16,13 +16,16 @@ class Summary:
     Attributes:
         posts: records read, whatever became of them.
         intake: the same records, counted by what became of them.
-        incidents: the last ``data`` of each incident, in order of ``detected_at``.
+        incidents: ``data`` of each incident in order of ``detected_at``: that of its last alert
+            if it has ended, else what an alert would say at the end of the logs.
         pipeline: the last ``data`` of each pipeline alert, in order of ``from``.
         first_event: earliest event time that was counted, RFC 3339 in UTC; None without posts.
         last_event: latest event time that was counted, RFC 3339 in UTC; None without posts.
         seconds: how long the replay took, in seconds of the machine's clock.
         bytes_read: size of the logs as stored (compressed bytes of a compressed log).
         logs: names of the logs, as the user gave them.
+        judged_from: event time from which on an alert was possible, RFC 3339 in UTC; None if the
+            logs ended before.
     """
 
     posts: int
@@ -34,3 +37,4 @@ class Summary:
     seconds: float
     bytes_read: int
     logs: list[str]
+    judged_from: str | None = None

@@ -18,6 +18,7 @@ import msgspec
 
 from streams.codec.diagnose import RAW_BYTES, TICK, explain, is_harmless, require_text
 from streams.codec.fields import FieldMap, RawPost, post_type
+from streams.codec.regions import REGIONS
 from streams.codec.timestamps import EARLIEST_MS, LATEST_MS, EventTimes, epoch_ms
 from streams.errors import RecordError
 from streams.events import Reject, Tick
@@ -248,14 +249,15 @@ def first_bytes(line: bytes) -> bytes:
 
 
 def region_code(region: str | None) -> str:
-    """Return the region as two upper-case ASCII letters, ``ZZ`` for anything else.
+    """Return the region as an assigned code in upper case, ``ZZ`` for anything else.
 
-    >>> region_code("us"), region_code("Mars"), region_code(None)
-    ('US', 'ZZ', 'ZZ')
+    >>> region_code("us"), region_code("Mars"), region_code("XX"), region_code(None)
+    ('US', 'ZZ', 'ZZ', 'ZZ')
     """
-    if region is not None and len(region) == 2 and region.isascii() and region.isalpha():  # noqa: PLR2004
-        return region.upper()
-    return "ZZ"
+    if region is None or len(region) != 2 or not region.isascii():  # noqa: PLR2004
+        return "ZZ"
+    code = region.upper()
+    return code if code in REGIONS else "ZZ"
 
 
 def primary_language(lang: str | None) -> str:

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from streams.codec.regions import REGIONS
 from streams.settings.kinds import (
     DAY_MS,
     HOUR_MS,
@@ -58,7 +59,7 @@ class Origin:
         tuple[str, ...],
         Setting(
             "home_regions",
-            codes(r"(?!ZZ)[A-Z]{2}", "ISO 3166 alpha-2 in upper case, not ZZ", str.upper),
+            codes("|".join(sorted(REGIONS)), "ISO 3166 alpha-2 in upper case, not ZZ", str.upper),
             "Regions whose posts are not foreign; `[]` makes every region foreign.",
         ),
     ] = ("CN",)
@@ -353,12 +354,13 @@ class Limits:
             integer(1_000, 1_000_000_000, "users × series"),
             "Entries of the memory of who has been counted; beyond it freshness is sampled.",
         ),
-    ] = 4_000_000
+    ] = 2_000_000
     history_rows: Annotated[
         int,
         Setting(
             "history_rows",
             integer(1_000, 1_000_000_000, "rows"),
-            "Rows of past buckets kept for what preceded an alarm; a series counts as eight.",
+            "Rows of past buckets kept for what preceded an alarm; a series counts as eight, "
+            "and more with a long name.",
         ),
     ] = 2_000_000

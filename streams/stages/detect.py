@@ -99,6 +99,12 @@ class Detect:
         return total
 
     @property
+    def judged_from_ms(self) -> int | None:
+        """Event time from which on an alarm was possible; None if there is none yet."""
+        first = self.age.judged_from
+        return None if first is None or first > self._last else first * self.params.bucket_ms
+
+    @property
     def rows_live(self) -> int:
         """Series that are watched now."""
         return len(self._rows)

@@ -171,7 +171,8 @@ class Ingest:
 
     def _hold(self, item: PostItem, position: int, line: bytes) -> bool:
         """Hold a post ahead of the clock; true when that confirmed others."""
-        confirmed = self.mark.hold(item[0], item[3].user_id, (item, position, first_bytes(line)))
+        kept = (item, position, first_bytes(line))
+        confirmed = self.mark.hold(item[0], item[3].user_id, kept, len(line))
         for held in self.mark.pushed_out():
             self._refuse_held(held)
         return confirmed

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 SERIES_ROWS = 8
-"""A series costs a key of some hundred bytes, as much as eight rows."""
+CHARS_A_ROW = 3
+"""A series costs its key: some hundred bytes, as much as eight rows, and up to four a letter."""
 
 
 class Past(NamedTuple):
@@ -68,4 +69,5 @@ class Lookback:
 
 
 def _size(table: Table) -> int:
-    return len(table.user) + SERIES_ROWS * len(table.series)
+    chars = sum(map(len, table.series))
+    return len(table.user) + SERIES_ROWS * len(table.series) + chars // CHARS_A_ROW

@@ -19,15 +19,18 @@ CONFIRM_SPAN_MS = 86_400_000
 dated 2099 would let a fifth account move the clock anywhere."""
 END_SPAN_MS = 6 * 3_600_000
 """At the end of a log nobody is left to confirm its last posts: up to so far they are believed."""
+HELD_BYTES_MAX = 32 << 20
+"""Posts may be as long as a record: what is held is bounded in bytes, too."""
 _NEVER = -(1 << 62)
 
 
 class Held(NamedTuple):
-    """A post that the clock does not reach yet; ``item`` is the caller's."""
+    """A post that the clock does not reach yet; ``item`` is the caller's, ``size`` in bytes."""
 
     time_ms: int
     number: int
     user: str
+    size: int
     item: Any
 
 
@@ -36,7 +39,8 @@ class Watermark:
 
     Args:
         max_jump_ms: how far the clock may lead the confirmed base.
-        held_max: held posts; above it the half that is furthest ahead is pushed out.
+        held_max: held posts; above it, or above ``HELD_BYTES_MAX``, the half that is furthest
+            ahead is pushed out.
 
     Attributes:
         limit_ms: posts later than this are to be held.
@@ -55,11 +59,13 @@ class Watermark:
         # confirmed, so a look at three days is short however many posts a bot has held.
         self._days: dict[int, dict[str, list[int]]] = {}
         self._number = 0
+        self._bytes = 0
 
-    def hold(self, time_ms: int, user: str, item: Any) -> bool:
+    def hold(self, time_ms: int, user: str, item: Any, size: int = 0) -> bool:
         """Hold a post; true when that confirms a new base, so that ``released`` has something."""
         self._number += 1
-        insort(self._held, Held(time_ms, self._number, user, item))
+        self._bytes += size
+        insort(self._held, Held(time_ms, self._number, user, size, item))
         day = time_ms // CONFIRM_SPAN_MS
         insort(self._days.setdefault(day, {}).setdefault(user, []), time_ms)
         base = self._confirmed_by(time_ms)
@@ -112,9 +118,9 @@ class Watermark:
 
     def pushed_out(self) -> list[Held]:
         """Take out what is too much: the posts furthest ahead."""
-        if len(self._held) <= self.held_max:
+        if len(self._held) <= self.held_max and self._bytes <= HELD_BYTES_MAX:
             return []
-        return self._take(self.held_max // 2, len(self._held))
+        return self._take(len(self._held) // 2, len(self._held))
 
     def drained(self) -> list[Held]:
         """Take out all that is held, earliest first."""
@@ -124,6 +130,7 @@ class Watermark:
         out = self._held[first:last]
         del self._held[first:last]
         for held in out:
+            self._bytes -= held.size
             day = held.time_ms // CONFIRM_SPAN_MS
             times = self._days[day][held.user]
             del times[bisect_left(times, held.time_ms)]

@@ -133,3 +133,14 @@ def test_parts_are_bounded() -> None:
     held = sum(len(part) for part in crowd._parts.values())
     assert held <= module.ENTRIES_MAX
     assert dict(crowd.parts("hashtag/"))["t0"] == pytest.approx(20_000, rel=0.05)
+
+
+def test_many_small_parts_are_dropped_first() -> None:
+    """A flood of parts with one user each neither stays nor hides a part that grows among them."""
+    crowd = Crowd()
+    for n in range(5 * module.PARTS_MAX):
+        crowd.add_part(f"hashtag/junk{n}", [n])
+        if n % 50 == 0:
+            crowd.add_part("hashtag/wave", [n])
+    assert len(crowd._parts) <= module.PARTS_MAX
+    assert crowd.parts("hashtag/")[0] == ("wave", 5 * module.PARTS_MAX // 50)

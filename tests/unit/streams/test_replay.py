@@ -280,6 +280,31 @@ def test_an_ended_log_is_told() -> None:
     assert outcome.summary.intake.late == 0
 
 
+def test_rotated_logs_are_no_stall() -> None:
+    """A log that ends where another begins is continued by it; nobody is told of a stall."""
+    lines = [good(n, n / 2) for n in range(1_200)]
+    outcome = replay({"day1.jsonl": joined(lines[:600]), "day2.jsonl": joined(lines[600:])})
+    assert outcome.of_type("pipeline.stalled") == []
+    assert outcome.summary.intake.late == 0
+
+
+def test_says_from_when_on_it_judged() -> None:
+    """The summary names the end of the warm-up, and none when the log ended before."""
+    lines = one_a_minute(600)
+    settings = configured(detection={"warmup": "2h"})
+    assert replay(joined(lines), settings).summary.judged_from == "2025-01-08T02:00:00Z"
+    assert replay(joined(lines[:100]), settings).summary.judged_from is None
+
+
+def test_open_incidents_are_summed_up_at_the_end() -> None:
+    """The summary tells an open incident as it stands at the log's end, not as last alerted."""
+    outcome = replay(joined(surge([["new"]])[:-3]), EDGY)
+    assert outcome.alerts[-1]["data"]["users"] == 32
+    assert outcome.alerts[-1]["time"] == "2025-01-08T06:32:00Z"
+    (now,) = outcome.summary.incidents
+    assert (now["users"], now["history"][-1]["at"]) == (57, "2025-01-08T06:56:00Z")
+
+
 def test_no_look_ahead() -> None:
     """A log cut off at any time gives the first of the alerts that the whole log gives."""
     lines = surge([["new"], ["new", "other"]])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.stages.cells import OpenBucket
-from streams.stages.lookback import SERIES_ROWS, Lookback
+from streams.stages.lookback import CHARS_A_ROW, SERIES_ROWS, Lookback
 from streams.stages.merge import Table, merge
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def test_reach_is_bounded_in_time() -> None:
 def test_memory_is_bounded() -> None:
     """Beyond the limit of rows the oldest buckets go, a series counts as some; one always stays."""
     one = table(50, "US")
-    size = 100 + 2 * SERIES_ROWS
+    size = 100 + 2 * SERIES_ROWS + len("all" + "region/US") // CHARS_A_ROW
     past = Lookback(1_000, 3 * size)
     for bucket in range(10):
         past.add(bucket, one, fresh(one, 1.0))
@@ -59,3 +59,15 @@ def test_memory_is_bounded() -> None:
     assert [p.bucket for p in past.since(0)] == [10]
     past.add(11, one, fresh(one, 1.0))
     assert [p.bucket for p in past.since(0)] == [11]
+
+
+def test_long_names_count() -> None:
+    """Hashtags of a hundred letters take the room of more rows than short ones."""
+    short, long = table(1, "US"), table(1, "US")
+    long.series[1] += "x" * 100
+    for one, kept in ((short, 3), (long, 2)):
+        past = Lookback(1_000, 3 * (2 + 2 * SERIES_ROWS + len("all" + "region/US") // CHARS_A_ROW))
+        for bucket in range(10):
+            past.add(bucket, one, fresh(one, 1.0))
+        assert len(list(past.since(0))) < 3 or one is short
+        assert len(list(past.since(0))) <= kept

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.stages.watermark import Held, Watermark, end_of_logs
+from streams.stages.watermark import HELD_BYTES_MAX, Held, Watermark, end_of_logs
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -142,6 +142,19 @@ def test_hold_is_bounded() -> None:
     assert len(out) + len(mark.held) == 1_000
     assert all(held.time_ms >= YEAR_2099 + 50 for held in out)
     assert len(feed(mark, crowd(NOW + HOUR))) == 5
+
+
+def test_hold_is_bounded_in_bytes() -> None:
+    """A few posts as large as a record push out the half furthest ahead, too."""
+    mark = Watermark(MINUTE, 1_000)
+    size = HELD_BYTES_MAX // 10
+    out: list[Held] = []
+    for i in range(25):
+        mark.hold(NOW + i * DAY, "one user", i, size)
+        out += mark.pushed_out()
+        assert sum(held.size for held in mark.held) <= HELD_BYTES_MAX
+    assert mark.held[0].item == 0
+    assert len(out) + len(mark.held) == 25
 
 
 def test_bookkeeping_of_a_flood() -> None:
