@@ -51,6 +51,11 @@ class _Source:
         clock = self.ingest.clock_ms
         return -1 if clock is None else clock
 
+    @property
+    def own_clock(self) -> int:
+        """Where its own posts have led the clock."""
+        return self.clock if self.last_ms is None else self.last_ms
+
 
 @dataclass
 class Replay:
@@ -174,7 +179,7 @@ class Replay:
     def _is_missed(self, ended: _Source) -> bool:
         """Does another log go on that had run beside this one? One that began later takes over."""
         assert ended.last_ms is not None
-        others = (s for s in self._sources if s is not ended and s.clock > ended.last_ms)
+        others = (s for s in self._sources if s.own_clock > ended.last_ms)
         starts = (other.ingest.first_ms for other in others)
         return any(start is not None and start + STALL_MS <= ended.last_ms for start in starts)
 

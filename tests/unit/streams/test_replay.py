@@ -283,7 +283,8 @@ def test_an_ended_log_is_told() -> None:
 def test_rotated_logs_are_no_stall() -> None:
     """A log that ends where another begins is continued by it; nobody is told of a stall."""
     lines = [good(n, n / 2) for n in range(1_200)]
-    outcome = replay({"day1.jsonl": joined(lines[:600]), "day2.jsonl": joined(lines[600:])})
+    logs = {f"day{n}.jsonl": joined(lines[n * 400 : n * 400 + 400]) for n in range(3)}
+    outcome = replay(logs)
     assert outcome.of_type("pipeline.stalled") == []
     assert outcome.summary.intake.late == 0
 
