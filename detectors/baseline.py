@@ -61,6 +61,7 @@ _FIELDS = (
     "clipped",
 )
 _ROWS_MIN = 256
+_FEW_ROWS = 16
 
 
 class Baseline:
@@ -75,6 +76,7 @@ class Baseline:
         rate: expected fresh users an hour at a profile of 1, shape (capacity,).
         profile: hour-of-day factors, about 1 on average, shape (capacity, 24).
         clipped: share of the recent hours that were clipped, shape (capacity,).
+        busiest: expected fresh users of row 0 in its busiest hour of the day.
         dispersion: relative variance beyond Poisson's, ``Var = m + dispersion * m**2``.
     """
 
@@ -111,10 +113,15 @@ class Baseline:
             self._counts = [np.concatenate([c, np.zeros(more)]) for c in self._counts]
             self._parents = np.concatenate([self._parents, np.full(more, -1, dtype=np.int64)])
         self._parents[old:new] = parents[old:]
-        added = np.arange(old, new)[parents[old:] >= 0]
-        # Twice, for a pair whose region is as new as itself.
-        for _ in range(2):
-            self.profile[added] = self.profile[parents[added]]
+        if new - old <= _FEW_ROWS:
+            for row, parent in enumerate(parents[old:].tolist(), old):
+                if parent >= 0:
+                    self.profile[row] = self.profile[parent]
+        else:
+            added = np.arange(old, new)[parents[old:] >= 0]
+            # Twice, for a pair whose region is as new as itself.
+            for _ in range(2):
+                self.profile[added] = self.profile[parents[added]]
         self.rows = new
 
     def keep(self, rows: IntArray, parents: IntArray) -> None:
@@ -133,6 +140,7 @@ class Baseline:
 
     def _refresh(self) -> None:
         self.rate = (PRIOR_USERS + self.mass) / (PRIOR_HOURS + self.exposure)
+        self.busiest = float(self.rate[0] * self.profile[0].max())
         raw = (self.excess + DISPERSION_PRIOR * DISPERSION_PRIOR_WEIGHT) / (
             self.square + DISPERSION_PRIOR_WEIGHT
         )

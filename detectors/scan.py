@@ -190,8 +190,7 @@ class ScanBank:
     def log_silence(self, first: int, last: int) -> float:
         """See ``Bank.log_silence``."""
         hours = (last + 1 - first) * self.bucket_hours
-        profile = self.baseline.profile[0]
-        if hours * self.baseline.rate[0] * float(profile.max()) < _SILENCE_MIN:
+        if hours * self.baseline.busiest < _SILENCE_MIN:
             return 0.0
         day = min(hours, 24.0)
         end = (last + 1) * self.bucket_hours

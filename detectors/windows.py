@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 _ROWS_MIN = 256
 _FEW = 16
 """Up to so many rows are taken out one by one: an array operation costs as much as ten of them."""
+
+
+class _Event(NamedTuple):
+    """Counts of one bucket, and where they are among the flat sums if they are few."""
+
+    bucket: int
+    rows: IntArray
+    counts: FloatArray
+    few: list[tuple[int, Any]] | None
 
 
 class WindowSums:
@@ -33,7 +42,7 @@ class WindowSums:
         self.spans = spans
         self.sums = np.zeros((_ROWS_MIN, len(spans)))
         self.flat = self.sums.reshape(-1).data
-        self._events: deque[tuple[int, IntArray, FloatArray]] = deque()
+        self._events: deque[_Event] = deque()
         self._left = [0] * len(spans)
         self._swept = -1
 
@@ -59,18 +68,25 @@ class WindowSums:
         new[rows] = np.arange(len(rows))
         self.sums[: len(rows)] = self.sums[rows]
         self.sums[len(rows) : count] = 0.0
-        events: deque[tuple[int, IntArray, FloatArray]] = deque()
-        for bucket, at, counts in self._events:
-            moved = new[at]
+        kept: deque[_Event] = deque()
+        for event in self._events:
+            moved = new[event.rows]
             live = moved >= 0
-            events.append((bucket, moved[live], counts[live]))
-        self._events = events
+            kept.append(self._event(event.bucket, moved[live], event.counts[live]))
+        self._events = kept
+
+    def _event(self, bucket: int, rows: IntArray, counts: FloatArray) -> _Event:
+        few = None
+        if len(rows) <= _FEW:
+            places = (rows * len(self.spans)).tolist()
+            few = list(zip(places, counts.tolist(), strict=True))
+        return _Event(bucket, rows, counts, few)
 
     def add(self, bucket: int, rows: IntArray, counts: FloatArray) -> None:
         """Add the counts of a bucket, newer than all before, to distinct rows."""
         self.catch_up(bucket)
         if len(rows):
-            self._events.append((bucket, rows, counts))
+            self._events.append(self._event(bucket, rows, counts))
             self.sums[rows] += counts[:, None]
 
     def catch_up(self, bucket: int) -> None:
@@ -78,18 +94,18 @@ class WindowSums:
         if bucket <= self._swept:
             return
         self._swept = bucket
-        events, left, flat, width = self._events, self._left, self.flat, len(self.spans)
+        events, left, flat = self._events, self._left, self.flat
         count_of_events = len(events)
         for k, window in enumerate(self.spans):
             dead = bucket - window
             i = left[k]
-            while i < count_of_events and events[i][0] <= dead:
-                _, rows, counts = events[i]
-                if len(rows) <= _FEW:
-                    for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
-                        flat[row * width + k] -= count
+            while i < count_of_events and events[i].bucket <= dead:
+                event = events[i]
+                if event.few is None:
+                    self.sums[event.rows, k] -= event.counts
                 else:
-                    self.sums[rows, k] -= counts
+                    for place, count in event.few:
+                        flat[place + k] -= count
                 i += 1
             left[k] = i
         gone = left[-1]

@@ -72,6 +72,7 @@ class Detect:
         self.params = params
         self.bank = bank
         self._minutes = params.bucket_ms / 60_000
+        self._per_hour = max(1, round(60 / self._minutes))
         self._rows = Rows()
         self._counting = Counting(self._rows, params.fresh_for, params.fresh_users)
         hours = round(LOOKBACK_HOURS * 60 / self._minutes)
@@ -148,7 +149,6 @@ class Detect:
     def _close_empty(self, first: int, last: int, outcomes: list[Outcome]) -> None:
         """Close a run of empty buckets; how the run is cut into calls must not matter."""
         none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
-        per_hour = max(1, round(60 / self._minutes))
         bucket = first
         if self._silent_since is None and first <= last:
             self._silent_since = first
@@ -156,22 +156,30 @@ class Detect:
             return
         while bucket <= last:
             # An hour at a time, since the odds of silence are the same within an hour.
-            end = last if self._missing else min(last, (bucket // per_hour + 1) * per_hour - 1)
+            end = (
+                last
+                if self._missing
+                else min(last, (bucket // self._per_hour + 1) * self._per_hour - 1)
+            )
             if self._missing:
                 self.bank.skip(bucket, end, missing=True)
             else:
                 if self._episodes.running:
                     end = bucket
                     self._judge(bucket, none, zero, None, outcomes)
-                self.bank.skip(bucket, bucket, missing=False)
+                if bucket % self._per_hour == 0:
+                    # Learns the hour before, so that its odds hold for all of this one.
+                    self.bank.skip(bucket, bucket, missing=False)
                 end = self._look_for_gap(bucket, end, outcomes)
             bucket = end + 1
 
     def _look_for_gap(self, bucket: int, last: int, outcomes: list[Outcome]) -> int:
-        """Skip on from ``bucket`` to ``last``, or to where the silence proves to be a gap."""
+        """Skip ``bucket`` to ``last``, or to where the silence proves to be a gap."""
         since = self._silent_since
         assert since is not None
         low, high = bucket, last + 1
+        if self.bank.log_silence(since, last) >= MISSING_ODDS:
+            low = high
         while low < high:
             middle = (low + high) // 2
             if self.bank.log_silence(since, middle) < MISSING_ODDS:
@@ -179,8 +187,9 @@ class Detect:
             else:
                 low = middle + 1
         end = min(low, last)
-        if end > bucket:
-            self.bank.skip(bucket + 1, end, missing=False)
+        first = bucket if bucket % self._per_hour else bucket + 1
+        if end >= first:
+            self.bank.skip(first, end, missing=False)
         if low <= last:
             self._missing = True
             self.bank.skip(since, low, missing=True)

@@ -79,9 +79,12 @@ class Watermark:
         Of each user only the nearest posts on either side can matter.
         """
         day = time_ms // CONFIRM_SPAN_MS
+        days = [users for step in (-1, 0, 1) if (users := self._days.get(day + step))]
+        if sum(map(len, days)) < USERS_TO_CONFIRM:
+            return None
         near: list[tuple[int, str]] = []
-        for users in (self._days.get(day + step) for step in (-1, 0, 1)):
-            for user, times in (users or {}).items():
+        for users in days:
+            for user, times in users.items():
                 at = bisect_left(times, time_ms)
                 near += [(time, user) for time in times[max(at - 1, 0) : at + 1]]
         for start, _ in sorted(near, reverse=True):
