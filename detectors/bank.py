@@ -89,7 +89,8 @@ class Bank(Protocol):
     def log_silence(self, first: int, last: int) -> float:
         """Natural logarithm of the odds that row 0 (``all``) has no user in these buckets.
 
-        0 where that is nothing remarkable; asked after ``last`` has been learned or skipped.
+        0 where that is nothing remarkable. Asked after the first bucket of ``last``'s hour has been
+        learned or skipped: within an hour the odds hold.
         """
 
     def band(self, buckets: IntArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
