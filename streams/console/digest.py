@@ -17,7 +17,6 @@ SENT_KEPT = 30
 _MINUTE_MS = 60_000
 _LEAD_MINUTES_MIN = 120
 _LEAD_SHARE = 0.4
-_SEVERITIES = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +65,6 @@ class Story:
             for step in self.data["history"]
         ]
 
-    def rank(self) -> tuple[int, int, str]:
-        """Sort key: what an operator should read first comes first."""
-        severity = self.data["severity"]
-        place = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
-        return place, -self.data["users"], self.data["incident_id"]
-
 
 @dataclass(slots=True)
 class Digest:
@@ -87,9 +80,15 @@ class Digest:
     pipeline: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     fingerprint: str | None = None
 
+    def refresh(self, incidents: Iterable[phrases.Data]) -> None:
+        """Take newer data of incidents: one that is still open has gone on since its last alert."""
+        for data in incidents:
+            if (story := self.stories.get(data["incident_id"])) is not None:
+                story.data = data
+
     def ranked(self) -> list[Story]:
         """The stories, most urgent first."""
-        return sorted(self.stories.values(), key=Story.rank)
+        return sorted(self.stories.values(), key=lambda story: phrases.urgency(story.data))
 
 
 def read_alerts(alerts: Iterable[Mapping[str, Any]]) -> Digest:

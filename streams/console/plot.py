@@ -267,7 +267,7 @@ def legend(minutes: float, *, gaps: bool = False) -> str:
     """Explain the lines of a chart whose steps are ``minutes`` long."""
     hole = '<span class="key hole"></span>no data' if gaps else ""
     return (
-        '<p class="legend"><span class="key observed"></span>fresh foreign users per '
+        '<p class="legend"><span class="key observed"></span>new foreign users per '
         f'{duration(minutes)} <span class="key expected"></span>expected '
         '<span class="key band"></span>usual range <span class="key excess"></span>above it '
         f"{hole}</p>"

@@ -76,7 +76,7 @@ def incident_section(number: int, story: Story, rows: SeriesAccumulator, log_end
 def _lead(data: phrases.Data) -> str:
     users = f"<b>{data['users']:,} foreign users</b>"
     since = f"since {phrases.moment(data['onset_at'])} UTC"
-    return f"{users} {since}. Peak: {escape(phrases.peak(data))}."
+    return f"{users} {since}. {escape(phrases.peak(data))}."
 
 
 def _chart(story: Story, rows: SeriesAccumulator, log_end_ms: int) -> str:
@@ -97,7 +97,7 @@ def _chart(story: Story, rows: SeriesAccumulator, log_end_ms: int) -> str:
         ("over", data["closed_at"]),
     ]
     marks = [Mark(phrases.epoch_ms(at), name) for name, at in moments if at is not None]
-    label = escape(f"Fresh users of {phrases.cause(data)} over time")
+    label = escape(f"New users of {phrases.cause(data)} over time")
     return legend(steps[0].minutes) + time_chart(steps, axis, label=label, marks=marks)
 
 
@@ -108,9 +108,9 @@ def _facts(data: phrases.Data) -> list[tuple[str, str]]:
             "Detected",
             f"{phrases.moment(data['detected_at'])} (after {phrases.detection_delay(data)})",
         ),
-        ("Peak", phrases.moment(data["peak_at"])),
+        ("Peak", phrases.peak(data)),
         ("Over", phrases.moment(data["closed_at"])),
-        ("Growth", phrases.growth(data)),
+        ("Growth", phrases.growth(data) or "not measurable yet"),
         ("New accounts", escape(phrases.newcomers(data))),
         ("Posts", f"{data['posts']:,} ({phrases.count(data['posts_per_user'])} a user)"),
         ("Posts by the five most active", phrases.percent(data["top_users_share"])),
@@ -143,7 +143,7 @@ def _details(story: Story) -> str:
         [
             (
                 f"<bdi>{escape(phrases.series_name(member['series']))}</bdi>",
-                phrases.count(member["excess"]),
+                phrases.people(member["excess"]),
                 phrases.percent(member["share"]),
                 phrases.moment(member.get("opened_at")),
                 {True: "raised", False: "back to normal"}.get(member.get("open"), "–"),
@@ -168,7 +168,7 @@ def _details(story: Story) -> str:
     more = f"<p class='soft'>{unlisted:,} later alerts are not listed.</p>" if unlisted else ""
     evidence = (
         f"Latest decision: {escape(phrases.window(data))}; an alarm from "
-        f"{phrases.count(data['upper'])}; score {phrases.count(data['score'])}, threshold "
+        f"{phrases.people(data['upper'])}; score {phrases.count(data['score'])}, threshold "
         f"{phrases.count(data['threshold'])}. Id <code>{html_text(data['incident_id'])}</code>."
     )
     return (

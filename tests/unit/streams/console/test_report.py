@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.console.report import INCIDENTS_DRAWN, INCIDENTS_LISTED, report_html, write_report
+from streams.events import Intake
 from streams.summary import Summary
 
 if TYPE_CHECKING:
@@ -79,14 +80,17 @@ def test_report_answers_the_operators_questions(
     """Cause, origin, times, size, growth, data quality and fingerprint are all on the page."""
     page = Page(html(alerts, summary, rows(4000)))
     for part in (
-        "1 surge of foreign users, all over.",
+        "1 surge of foreign users, over.",
+        "932 new users in the busiest hour, to 2025-01-13 18:00",
+        "Judged from 2025-01-13 00:00 to 2025-01-16 00:00",
         "#tiktokrefugee from US",
         "61,044 foreign users since 2025-01-13 02:14 UTC",
         "2025-01-13 02:21 (after 7 min)",
         "2025-01-13 18:00",
         "2025-01-15 04:00",
         "83% of its users have a new account",
-        "no posts for 40 min",
+        "no foreign posts for 40 min; nothing was judged",
+        "critical: in an hour it brought",
         "the line is not JSON",
         "89abcdef01234567",
         "Regions over the whole log",
@@ -103,7 +107,7 @@ def test_charts_come_from_rows_and_from_history(
     without = Page(html(alerts, summary))
     assert "All foreign users, and when" in with_rows.text
     assert "All foreign users, and when" not in without.text
-    assert "fresh foreign users per 5 min" in without.text
+    assert "new foreign users per 5 min" in without.text
 
 
 def test_nothing_is_requested_or_run(alerts: list[Alert], summary: Summary, rows: Rows) -> None:
@@ -194,7 +198,7 @@ def test_quiet_log(summary: Summary, rows: Rows) -> None:
     """Without incidents the page says so and still shows traffic and data quality."""
     quiet = dataclasses.replace(summary, incidents=[], pipeline=[])
     page = Page(html([], quiet, rows(100)))
-    assert "No surge of foreign users found." in page.text
+    assert "No surge of foreign users found; judged from 2025-01-13" in page.text
     assert "No gap, stall or overload was reported." in page.text
 
 
@@ -203,7 +207,29 @@ def test_log_without_posts(summary: Summary) -> None:
     empty = dataclasses.replace(
         summary, posts=0, first_event=None, last_event=None, seconds=0.0, incidents=[], pipeline=[]
     )
-    assert "no usable post" in html([], empty)
+    page = Page(html([], empty))
+    assert "no usable post" in page.text
+    assert "Nothing could be judged: the log is empty." in page.text
+    assert "No surge" not in page.text
+
+
+def test_unusable_log_says_what_to_do(summary: Summary) -> None:
+    """A page about a log that was rejected gives no all-clear but the reason and a remedy."""
+    intake = Intake(posts=5000, rejected={"missing_field": 5000})
+    lost = dataclasses.replace(
+        summary, posts=5000, intake=intake, incidents=[], pipeline=[], judged_from=None
+    )
+    page = Page(html([], lost))
+    assert "Nothing could be judged: all 5,000 records were rejected" in page.text
+    assert "[input.fields]" in page.text
+    assert "100% (5,000) of the records were rejected" in page.text
+
+
+def test_an_open_incident_is_as_of_the_end(alerts: list[Alert], summary: Summary) -> None:
+    """Where a surge has gone on since its last alert, the page has the summary's newer figures."""
+    newer = {**alerts[1]["data"], "users": 1601}
+    page = Page(html(alerts[:2], dataclasses.replace(summary, incidents=[newer])))
+    assert "1,601 foreign users since 2025-01-13 02:14 UTC" in page.text
 
 
 def test_written_file_is_the_same_every_time(
