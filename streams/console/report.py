@@ -75,9 +75,10 @@ def report_html(
     for row in series:
         rows.add(row)
     axis = _axis(summary, rows, log_end_ms)
+    judged_ms = _judged_ms(summary, stories, axis)
     sections = [
         _header(summary, digest, title),
-        _overview(stories, rows, axis),
+        _overview(stories, rows, axis, judged_ms),
         _incident_table(stories),
         *(
             incident_section(number, story, rows, log_end_ms)
@@ -105,15 +106,23 @@ def _axis(summary: Summary, rows: SeriesAccumulator, log_end_ms: int) -> Axis:
     return Axis(0, max(1, log_end_ms))
 
 
+def _judged_ms(summary: Summary, stories: list[Story], axis: Axis) -> int:
+    """From when alerts were possible; the axis' end when they never were."""
+    if summary.judged_from is not None:
+        return phrases.epoch_ms(summary.judged_from)
+    return axis.start_ms if stories else axis.end_ms
+
+
 def _header(summary: Summary, digest: Digest, title: str) -> str:
     intake = summary.intake
     span = "The log holds no usable post."
+    judged = f"Judged from {verdict.judged(summary)}. " if summary.judged_from else ""
     if summary.first_event is not None and summary.last_event is not None:
         length = phrases.minutes_between(summary.first_event, summary.last_event)
         span = (
             f"Posts from {phrases.moment(summary.first_event)} to "
             f"{phrases.moment(summary.last_event)} ({phrases.duration(length)}). "
-            f"Judged from {verdict.judged(summary)}. All times are UTC, event time."
+            f"{judged}All times are UTC, event time."
         )
     stories = digest.ranked()
     largest = max((story.data["users"] for story in stories), default=0)
@@ -143,7 +152,8 @@ def _verdict(summary: Summary, stories: list[Story]) -> str:
     facts = [f"{data['users']:,} users", phrases.peak(data)]
     if data["closed_at"] is None and (growth := phrases.growth(data)):
         facts.append(growth)
-    return f"<p class='verdict'>{said} {rank}{cause(data)}, {escape(', '.join(facts))}.</p>"
+    joint = f"{said} {rank}" if rank else f"{said.removesuffix('.')}: "
+    return f"<p class='verdict'>{joint}{cause(data)}, {escape(', '.join(facts))}.</p>"
 
 
 def _rate(summary: Summary) -> str:
@@ -156,7 +166,7 @@ def _part(part: int, whole: int) -> str:
     return f"{phrases.percent(part / whole)} of posts" if whole else "of none"
 
 
-def _overview(stories: list[Story], rows: SeriesAccumulator, axis: Axis) -> str:
+def _overview(stories: list[Story], rows: SeriesAccumulator, axis: Axis, judged_ms: int) -> str:
     steps = rows.all_steps()
     if not steps:
         return ""
@@ -172,11 +182,18 @@ def _overview(stories: list[Story], rows: SeriesAccumulator, axis: Axis) -> str:
         for number, story in by_onset
     ]
     chart = time_chart(
-        steps, axis, label="All foreign users over time", lanes=lanes, gaps=True, height=220
+        steps,
+        axis,
+        label="All foreign users over time",
+        lanes=lanes,
+        gaps=True,
+        height=220,
+        learning_until_ms=judged_ms,
     )
+    explained = legend(steps[0].minutes, gaps=True, learning=judged_ms > axis.start_ms)
     return (
         "<h2>All foreign users, and when the surges were</h2>"
-        f'<div class="card">{legend(steps[0].minutes, gaps=True)}{chart}</div>'
+        f'<div class="card">{explained}{chart}</div>'
     )
 
 
@@ -207,7 +224,7 @@ def _incident_table(stories: list[Story]) -> str:
         )
     unlisted = len(stories) - INCIDENTS_LISTED
     more = f"<p class='soft'>{unlisted:,} more are in the alerts.</p>" if unlisted > 0 else ""
-    return f'<h2>Surges</h2><div class="card">{table(columns, rows)}{more}</div>'
+    return f'<h2>Surges</h2><div class="card">{table(columns, rows, stacks=True)}{more}</div>'
 
 
 def _regions(rows: SeriesAccumulator, axis: Axis) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import dataclasses
 import hashlib
 import io
@@ -80,7 +81,7 @@ def test_report_answers_the_operators_questions(
     """Cause, origin, times, size, growth, data quality and fingerprint are all on the page."""
     page = Page(html(alerts, summary, rows(4000)))
     for part in (
-        "1 surge of foreign users, over.",
+        "1 surge of foreign users, over: #tiktokrefugee from US, 61,044 users",
         "932 new users in the busiest hour, to 2025-01-13 18:00",
         "Judged from 2025-01-13 00:00 to 2025-01-16 00:00",
         "#tiktokrefugee from US",
@@ -192,6 +193,63 @@ def test_most_urgent_comes_first(alerts: list[Alert], summary: Summary) -> None:
     big["data"].update(level="hashtag", region=None)
     page = Page(html([small, big], summary))
     assert page.text.index("1. #tiktokrefugee") < page.text.index("2. #tiktokrefugee from US")
+
+
+def test_largest_is_named_when_all_are_over(alerts: list[Alert], summary: Summary) -> None:
+    """With nothing going on nothing is urgent: the largest is named, though another was worse."""
+    worse, larger = numbered(alerts[3], 1), numbered(alerts[3], 2)
+    worse["data"].update(users=10)
+    larger["data"].update(severity="info", region="GB")
+    page = Page(html([worse, larger], summary))
+    assert "2 surges of foreign users, all over. Largest: #tiktokrefugee from GB" in page.text
+    assert "Most urgent" not in page.text
+
+
+def test_a_surge_without_a_common_hashtag(alerts: list[Alert], summary: Summary) -> None:
+    """A wave from a region under everybody's own hashtags lists none of them."""
+    alert = numbered(alerts[0], 1)
+    alert["data"].update(level="region", hashtag=None)
+    alert["data"]["hashtags"] = [{"hashtag": f"own{n}", "users": 2, "share": 0.1} for n in range(9)]
+    page = Page(html([alert], summary))
+    assert "no common hashtag" in page.text
+    assert "own1" not in page.text
+
+
+def test_small_hashtags_are_not_listed(alerts: list[Alert], summary: Summary) -> None:
+    """Of a hashtag's companions five are listed, and none that hardly anybody used."""
+    alert = numbered(alerts[0], 1)
+    shares = [1.0, 0.5, 0.4, 0.3, 0.2, 0.1, 0.01]
+    alert["data"]["hashtags"] = [
+        {"hashtag": f"tag{n}", "users": 2, "share": share} for n, share in enumerate(shares)
+    ]
+    text = Page(html([alert], summary)).text
+    assert [n for n in range(7) if f"#tag{n}" in text] == [0, 1, 2, 3, 4]
+
+
+def test_chart_ends_with_its_data(alerts: list[Alert], summary: Summary, rows: Rows) -> None:
+    """A series that was back to normal long before the surge was over leaves no blank axis."""
+    page = Page(html(alerts, summary, rows(4000)))
+    assert "Drawn to 2025-01-14 02:00" in page.text
+    assert "at least to 2025-01-15 04:00" in page.text
+    closed = copy.deepcopy(alerts[3])
+    closed["data"].update(closed_at="2025-01-14T02:10:00Z")
+    short = dataclasses.replace(summary, incidents=[closed["data"]])
+    assert "Drawn to" not in Page(html([*alerts[:3], closed], short, rows(4000))).text
+
+
+def test_learning_is_marked(alerts: list[Alert], summary: Summary, rows: Rows) -> None:
+    """The time before alerts were possible is shaded and explained; without any it is all of it."""
+    assert "learning what is usual" in Page(html(alerts, summary, rows(4000))).text
+    never = dataclasses.replace(summary, incidents=[], judged_from=None)
+    assert '<rect class="learning" width="1000.0"' in html([], never, rows(500))
+
+
+def test_every_cell_knows_its_column(alerts: list[Alert], summary: Summary) -> None:
+    """On a phone the table of surges is shown as cards, each figure beside its column's name."""
+    document = html(alerts, summary)
+    (table,) = re.findall(r'<table class="stacks">.*?</table>', document, re.DOTALL)
+    assert '<td class="n" data-name="Users">61,044</td>' in table
+    assert 'data-name="Over">2025-01-15 04:00' in table
 
 
 def test_quiet_log(summary: Summary, rows: Rows) -> None:
