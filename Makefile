@@ -71,9 +71,11 @@ $(MADE):
 	@touch $@
 
 $(APP): $(MADE) pyproject.toml constraints.txt
+	@echo "Installing surgewatch and what it needs into $(VENV): half a minute or so"
 	$(INSTALL) --editable .
 	@touch $@
 
 $(DEV): $(MADE) pyproject.toml constraints.txt
+	@echo "Installing surgewatch, its tools and tests into $(VENV): a minute or so"
 	$(INSTALL) --editable '.[dev,parquet]'
 	@touch $@ $(APP)

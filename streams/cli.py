@@ -9,28 +9,30 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from streams import commands
 from streams.errors import SurgewatchError
-from streams.simulate import SCENARIOS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-EXIT_INTERRUPTED = 130
+    from collections.abc import Mapping, Sequence
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line, for ``main`` and for the documentation."""
+    # Imported here because it takes half a second, in which Ctrl-C is to be answered as later.
+    from streams import commands  # noqa: PLC0415
+    from streams.simulate import SCENARIOS  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         prog="surgewatch",
         description="Finds sudden waves of foreign users in a social app's posts.",
     )
     parser.add_argument("--version", action="version", version=commands.version())
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_replay(sub.add_parser("replay", help="find the surges in recorded logs"))
-    _add_simulate(sub.add_parser("simulate", help="write a log of an invented world"))
+    replay = sub.add_parser("replay", help="find the surges in recorded logs")
+    _add_replay(replay)
+    replay.set_defaults(run=commands.replay)
+    simulate = sub.add_parser("simulate", help="write a log of an invented world")
+    _add_simulate(simulate, SCENARIOS)
+    simulate.set_defaults(run=commands.simulate)
     demo = sub.add_parser("demo", help="simulate the week of January 2025 and replay it")
     demo.add_argument(
         "--dir",
@@ -70,11 +72,10 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rejects", metavar="FILE", help="records that could not be used, and why")
     parser.add_argument("--report", metavar="REPORT.html", help="a page to look at")
-    parser.set_defaults(run=commands.replay)
 
 
-def _add_simulate(parser: argparse.ArgumentParser) -> None:
-    lines = "\n".join(f"  {name:16} {text}" for name, text in SCENARIOS.items())
+def _add_simulate(parser: argparse.ArgumentParser, scenarios: Mapping[str, str]) -> None:
+    lines = "\n".join(f"  {name:16} {text}" for name, text in scenarios.items())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"scenarios:\n{lines}"
     parser.add_argument("--scenario", required=True, metavar="NAME", help="see below")
@@ -87,11 +88,19 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, metavar="LOG", help=".jsonl, .jsonl.gz, .jsonl.zst, or -"
     )
     parser.add_argument("--truth", metavar="FILE", help="what the world really held")
-    parser.set_defaults(run=commands.simulate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 done, 2 wrong use or configuration, 1 anything else."""
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        sys.stderr.write("surgewatch: interrupted\n")
+        return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = build_parser()
     # Records are short-lived and hold no cycles; a collector that runs often costs a third of
     # the replay's speed.
     gc.freeze()
@@ -99,27 +108,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    args = build_parser().parse_args(argv)
-    messages = Console(stderr=True)
+    args = parser.parse_args(argv)
     try:
         args.run(args, os.environ)
     except SurgewatchError as error:
-        messages.print(f"surgewatch: {error}", markup=False, highlight=False, soft_wrap=True)
+        _complain(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        messages.print("surgewatch: interrupted")
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        messages.print(
-            f"surgewatch: {where}{error.strerror or error}", markup=False, soft_wrap=True
-        )
+        _complain(f"{where}{error.strerror or error}")
         return 1
     return 0
+
+
+def _complain(message: str) -> None:
+    from rich.console import Console  # noqa: PLC0415 - as above
+
+    console = Console(stderr=True)
+    console.print(f"surgewatch: {message}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
 import sys
 import tempfile
 import time
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.summary import Summary
 
+PIPE_COLUMNS = 100_000
+"""Lines for a file or another program are as long as they are."""
+
 DEMO_SCENARIO, DEMO_DAYS, DEMO_RATE, DEMO_SEED = "january", 7.0, 1.0, 2025
 
 
@@ -57,6 +61,7 @@ def config_show(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
 
 def simulate(args: argparse.Namespace, _environ: Mapping[str, str]) -> None:
     """Write a simulated log, and its truth."""
+    _check_outputs({"--out": args.out, "--truth": args.truth})
     world = make_simulation(args.scenario, days=args.days, rate=args.rate, seed=args.seed)
     with _open_output(args.out) as out:
         for block in world.blocks():
@@ -69,8 +74,7 @@ def simulate(args: argparse.Namespace, _environ: Mapping[str, str]) -> None:
 def replay(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """Replay logs into alerts, and whatever else was asked for."""
     settings = settings_module.load(args.config, environ)
-    to_stdout = args.out == "-"
-    shown = Console(stderr=to_stdout, soft_wrap=False)
+    shown = _console(environ, stderr="-" in {args.out, args.rejects})
     _replay(
         settings,
         args.logs,
@@ -87,7 +91,7 @@ def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     directory: Path = args.dir
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "posts.jsonl.zst"
-    shown = Console()
+    shown = _console(environ)
     shown.print("Simulating the week of 8 to 15 January 2025 …", highlight=False)
     world = make_simulation(DEMO_SCENARIO, days=DEMO_DAYS, rate=DEMO_RATE, seed=DEMO_SEED)
     with _open_output(str(log)) as out:
@@ -104,7 +108,16 @@ def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
         rejects=str(directory / "rejects.jsonl"),
         report=str(report),
     )
-    shown.print(f"\nOpen {report} in a browser; the alerts are in {directory / 'alerts.jsonl'}.")
+    alerts = directory / "alerts.jsonl"
+    shown.print(f"\nOpen {report} in a browser; the alerts are in {alerts}.", soft_wrap=True)
+
+
+def _console(environ: Mapping[str, str], *, stderr: bool = False) -> Console:
+    """What people read: wrapped on a terminal, or as COLUMNS says; to a pipe a line is a line."""
+    console = Console(stderr=stderr)
+    if not (console.is_terminal or environ.get("COLUMNS")):
+        console.width = PIPE_COLUMNS
+    return console
 
 
 def _replay(
@@ -119,7 +132,9 @@ def _replay(
 ) -> Summary:
     """Replay, write the files, print what an operator would have seen and the summary."""
     started = time.monotonic()
-    _refuse_overwriting(paths, [out, series, rejects, report])
+    outputs = {"--out": out, "--series": series, "--rejects": rejects, "--report": report}
+    _check_logs(paths, outputs)
+    _check_outputs(outputs)
     Replay(settings, [], on_reject=lambda _: None)  # a wrong detector shows before files are made
     with contextlib.ExitStack() as stack:
         fields = field_map(settings)
@@ -157,17 +172,54 @@ def _replay(
     return summary
 
 
-def _refuse_overwriting(paths: list[str], outputs: list[str | None]) -> None:
+def _check_logs(paths: list[str], outputs: Mapping[str, str | None]) -> None:
     """Refuse an output that is a log: opening it would empty the log before it is read.
 
     Raises:
-        UsageError: an output is one of the logs.
+        UsageError: an output is one of the logs, or standard input is to be read twice.
     """
-    for output in outputs:
+    if paths.count("-") > 1:
+        raise UsageError("-: standard input can be read once; give it once, or give files")
+    for output in outputs.values():
         if not output or not Path(output).is_file():
             continue
         if any(Path(path).is_file() and Path(output).samefile(path) for path in paths):
             raise UsageError(f"{output}: is a log to be read; name another output")
+
+
+def _check_outputs(outputs: Mapping[str, str | None]) -> None:
+    """Refuse, before any work, what would be lost at its end.
+
+    Raises:
+        UsageError: two outputs are one file, or an output cannot be written.
+    """
+    seen: dict[Path, str] = {}
+    for option, output in outputs.items():
+        if not output:
+            continue
+        path = Path(output)
+        if output == "-":
+            if option == "--report":
+                raise UsageError("--report -: a report cannot go to standard output; name a file")
+        elif why := _unwritable(path):
+            raise UsageError(f"{option} {output}: cannot be written: {why}")
+        if output != "-" and path.exists() and not path.is_file():
+            continue  # a device such as /dev/null takes whatever comes
+        place = path if output == "-" else path.resolve()
+        if place in seen:
+            raise UsageError(f"{seen[place]} and {option} are both {output}; name two places")
+        seen[place] = option
+
+
+def _unwritable(path: Path) -> str | None:
+    """Why a file cannot be written, or None; nothing is made or emptied to find out."""
+    if path.is_dir():
+        return "it is a directory"
+    if path.exists():
+        return None if os.access(path, os.W_OK) else "no permission"
+    if not path.parent.is_dir():
+        return "there is no such directory"
+    return None if os.access(path.parent, os.W_OK) else "no permission in its directory"
 
 
 class _Sinks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ SENT_KEPT = 30
 _MINUTE_MS = 60_000
 _LEAD_MINUTES_MIN = 120
 _LEAD_SHARE = 0.4
-_SEVERITIES = ("critical", "warning", "info")
+_PIECES_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,6 @@ class Story:
             for step in self.data["history"]
         ]
 
-    def rank(self) -> tuple[int, int, str]:
-        """Sort key: what an operator should read first comes first."""
-        severity = self.data["severity"]
-        place = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
-        return place, -self.data["users"], self.data["incident_id"]
-
 
 @dataclass(slots=True)
 class Digest:
@@ -87,9 +82,15 @@ class Digest:
     pipeline: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     fingerprint: str | None = None
 
+    def refresh(self, incidents: Iterable[phrases.Data]) -> None:
+        """Take newer data of incidents: one that is still open has gone on since its last alert."""
+        for data in incidents:
+            if (story := self.stories.get(data["incident_id"])) is not None:
+                story.data = data
+
     def ranked(self) -> list[Story]:
         """The stories, most urgent first."""
-        return sorted(self.stories.values(), key=Story.rank)
+        return sorted(self.stories.values(), key=lambda story: phrases.urgency(story.data))
 
 
 def read_alerts(alerts: Iterable[Mapping[str, Any]]) -> Digest:
@@ -124,14 +125,13 @@ def incident_steps(history: list[Step], rows: list[Step]) -> list[Step]:
     """Join what an alert carried with the finer series rows, all in one step length.
 
     Rows win where they are; history fills in before and after, where a pair or a hashtag that was
-    not yet (or no longer) in an episode has no rows.
+    not yet (or no longer) in an episode has no rows. A few rows of a long history are left out.
     """
-    if not rows:
+    width = rows[0].minutes if rows else math.inf
+    if sum(step.minutes for step in history) > _PIECES_MAX * width or not rows:
         return history
-    width = rows[0].minutes
     first, last = rows[0].at_ms, rows[-1].end_ms
-    # A history step longer than a drawn one stands for a slope, not for a jump of its size.
-    outside = [step.scaled(width) for step in history if step.end_ms <= first or step.at_ms >= last]
-    before = [step for step in outside if step.at_ms < first]
-    after = [step for step in outside if step.at_ms >= last]
+    pieces = [piece for step in history for piece in step.split(width)]
+    before = [piece for piece in pieces if piece.at_ms < first]
+    after = [piece for piece in pieces if piece.at_ms >= last]
     return before + rows + after

@@ -13,10 +13,12 @@ _STYLE = """
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#16202c;--soft:#5b6776;
 --line:#dde2e8;--observed:#1f5fbf;--expected:#7b8794;
 --band:#d9e2ee;--excess:#f3b0a8;--critical:#c02a1c;
---warning:#a85f00;--info:#1f6f8b;--good:#1d7a46;--hole:#eee7d3}
+--warning:#a85f00;--info:#1f6f8b;--good:#1d7a46;--hole:#eee7d3;
+--learning:#efeaf6}
 @media(prefers-color-scheme:dark){:root{--page:#10151c;--card:#19212b;--ink:#e7ecf2;--soft:#9aa7b5;
 --line:#303b48;--observed:#7fb2ff;--expected:#8794a3;--band:#2a3747;--excess:#7d3b35;
---critical:#ff8577;--warning:#f2b34b;--info:#6fc3dd;--good:#63c78f;--hole:#3a3523}}
+--critical:#ff8577;--warning:#f2b34b;--info:#6fc3dd;--good:#63c78f;--hole:#3a3523;
+--learning:#2b2536}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
@@ -57,10 +59,11 @@ tr:last-child td{border-bottom:0}
 th.n,td.n{text-align:right}
 td.n{white-space:nowrap}
 td.t{white-space:nowrap}
-td.b{width:30%;min-width:70px;vertical-align:middle}
+td.b{width:20%;min-width:40px;vertical-align:middle}
 td.wide{width:45%}
 td.w{overflow-wrap:anywhere;min-width:100px}
 td.cause{min-width:190px}
+.three td.w{min-width:150px}
 .three{display:grid;grid-template-columns:repeat(auto-fit,minmax(270px,1fr));gap:16px 28px}
 details{margin-top:12px}
 details .scroll{margin:12px 0}
@@ -74,7 +77,7 @@ stroke-linejoin:round}
 path.band{fill:var(--band)}path.excess{fill:var(--excess)}
 path.expected{fill:none;stroke:var(--expected);stroke-width:1.2;stroke-dasharray:4 3}
 path.observed{fill:none;stroke:var(--observed);stroke-width:1.6;stroke-linejoin:round}
-rect.hole{fill:var(--hole)}
+rect.hole{fill:var(--hole)}rect.learning{fill:var(--learning)}
 line.grid{stroke:var(--line)}line.base,line.tick{stroke:var(--expected)}
 text.centre{text-anchor:middle}text.until{text-anchor:end}
 line.mark{stroke:var(--ink);stroke-dasharray:2 3}
@@ -89,9 +92,17 @@ rect.lane.info{fill:var(--info)}
 .key.observed{height:0;border-top:2px solid var(--observed);vertical-align:middle}
 .key.expected{height:0;border-top:2px dashed var(--expected);vertical-align:middle}
 .key.band{background:var(--band)}.key.excess{background:var(--excess)}.key.hole{background:var(--hole)}
+.key.learning{background:var(--learning)}
 code{font-size:13px;overflow-wrap:anywhere}
 @media(max-width:640px){main{padding:18px 12px 40px}.card{padding:12px}h1{font-size:22px}
-.chart .odd,.chart .wide{display:none}.verdict{font-size:16px}}
+.chart .odd,.chart .wide{display:none}.verdict{font-size:16px}
+.stacks thead{display:none}
+.stacks tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
+.stacks tr:last-child{border-bottom:0}
+.stacks td{display:flex;justify-content:space-between;gap:12px;border:0;padding:2px 0;
+text-align:right}
+.stacks td:first-child{justify-content:flex-start}
+.stacks td::before{content:attr(data-name);color:var(--soft);text-align:left;white-space:nowrap}}
 @media print{:root{color-scheme:light;--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb}
 body{font-size:11px}main{max-width:none;padding:0}.card,.figures div,tr{break-inside:avoid}
 h2{break-after:avoid}.scroll{overflow:visible}}
@@ -123,26 +134,31 @@ def page(title: str, body: Iterable[str]) -> str:
     )
 
 
-def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table that scrolls sideways on a narrow screen.
+def table(
+    columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, stacks: bool = False
+) -> str:
+    """Return a table that scrolls sideways on a narrow screen, or shows its rows as cards there.
 
     Args:
         columns: heading and class of each; the class is n (number), t (time), b (bar), w (words).
         rows: HTML-safe cells.
+        stacks: as cards: for a wide table of which no column may be out of sight.
     """
     head = "".join(
         f'<th class="n">{name}</th>' if css == "n" else f"<th>{name}</th>" for name, css in columns
     )
+    kind = ' class="stacks"' if stacks else ""
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{css}">{cell}</td>' for cell, (_, css) in zip(row, columns, strict=True)
+            f'<td class="{css}" data-name="{name}">{cell}</td>'
+            for cell, (name, css) in zip(row, columns, strict=True)
         )
         + "</tr>\n"
         for row in rows
     )
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
+        f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from detectors.crowd import OTHER
+from detectors.incident import CRITICAL_SHARE, WARNING_SHARE
 from streams.console.text import visible
 
 Data = Mapping[str, Any]
@@ -16,8 +18,24 @@ Data = Mapping[str, Any]
 
 STATUS_WORDS = {"open": "still open", "peaked": "past its peak", "closed": "over"}
 
+SEVERITIES = {
+    "critical": f"in an hour it brought, on top of the usual, at least {CRITICAL_SHARE:.0%} of "
+    "what all foreign traffic usually brings in an hour",
+    "warning": f"at least {WARNING_SHARE:.0%} of that",
+    "info": "less: worth knowing, not worth waking anybody",
+}
+"""What each severity means, the most severe first (``detectors.incident.judge``)."""
+
+TAGS_LISTED = 5
+TAG_SHARE_MIN = 0.05
+"""Smaller hashtags say nothing of a wave: they are everybody's own."""
+
+_COMMON = 0.2
+_SENTENCE = 300
 _SMALL = 10
+_NONE = 0.05
 _CONCENTRATED = 0.3
+_POSTS_TELL = 50
 _TOP_USERS = 5
 _HOUR = 60
 _DAY = 24 * _HOUR
@@ -126,13 +144,15 @@ def series_name(key: str) -> str:
     return "all foreign users" if key == "all" else visible(key)
 
 
-def ranking(items: Sequence[Data], name: str, prefix: str = "", most: int = 4) -> str:
-    """Return the head of one of an alert's lists, largest first.
+def ranking(
+    items: Sequence[Data], name: str, prefix: str = "", most: int = 4, least: float = 0.0
+) -> str:
+    """Return the head of one of an alert's lists, largest first, without shares below ``least``.
 
     >>> ranking([{"region": "US", "share": 0.7}, {"region": "GB", "share": 0.3}], "region", most=1)
     'US 70%, 1 more'
     """
-    named = [item for item in items if item[name] != "other"]
+    named = [item for item in items if item[name] != OTHER and item["share"] >= least]
     head = [f"{prefix}{visible(item[name], 30) or '?'} {percent(item['share'])}" for item in named]
     more = len(named) - most
     tail = [f"{more} more"] if more > 0 else []
@@ -140,33 +160,83 @@ def ranking(items: Sequence[Data], name: str, prefix: str = "", most: int = 4) -
     return ", ".join(head[:most] + tail + others) or "–"
 
 
+def has_common_hashtag(data: Data) -> bool:
+    """Return whether any hashtag is shared by enough of an incident's users to speak of it.
+
+    An incident that is named after a hashtag has one; a region's users may have none.
+    """
+    if data["hashtag"] is not None:
+        return True
+    shares = [item["share"] for item in data["hashtags"] if item["hashtag"] != OTHER]
+    return max(shares, default=0.0) >= _COMMON
+
+
+def hashtags(data: Data) -> str:
+    """Return an incident's larger hashtags, or that its users have none in common."""
+    if not has_common_hashtag(data):
+        return "no common hashtag"
+    return ranking(data["hashtags"], "hashtag", "#", TAGS_LISTED, TAG_SHARE_MIN)
+
+
+def people(value: float) -> str:
+    """Return a number of people: a whole one, also where it was estimated.
+
+    >>> people(8.6), people(12345.2)
+    ('9', '12,345')
+    """
+    return f"{round(value):,}"
+
+
+def usual(expected: float) -> str:
+    """Return how many people were expected, as the end of a sentence about how many came.
+
+    >>> usual(0.0005), usual(0.4), usual(37.9)
+    ('where none is usual', 'where less than one is usual', 'where 38 are usual')
+    """
+    if expected < _NONE:
+        return "where none is usual"
+    if round(expected) < 1:
+        return "where less than one is usual"
+    return f"where {people(expected)} {'is' if round(expected) == 1 else 'are'} usual"
+
+
 def peak(data: Data) -> str:
-    """Return the highest step of an incident's history against what was expected there."""
-    steps = data["history"]
-    if not steps:
-        return window(data)
-    top = max(steps, key=lambda step: step["observed"] / step["minutes"])
-    return (
-        f"{count(top['observed'])} fresh users in {duration(top['minutes'])} at "
-        f"{moment(top['at'])}, where {count(top['expected'])} were expected"
-    )
+    """Return the one peak that is told of an incident: its busiest hour, and when that ended.
+
+    >>> peak({"peak_per_hour": 386.0, "peak_at": "2025-01-13T08:53:00Z", "status": "peaked"})
+    '386 new users in the busiest hour, to 2025-01-13 08:53'
+    """
+    words = f"{people(data['peak_per_hour'])} new users in the busiest hour"
+    if data["peak_at"] is not None:
+        return f"{words}, to {moment(data['peak_at'])}"
+    return words if data["status"] == "closed" else f"{words} so far"
 
 
 def window(data: Data) -> str:
-    """Return what decided: the winning window's observed and expected fresh users."""
+    """Return what decided: the winning window's observed and expected new users."""
     return (
-        f"{count(data['observed'])} fresh users in {duration(data['window_minutes'])}, "
-        f"where {count(data['expected'])} were expected"
+        f"{people(data['observed'])} new users in {duration(data['window_minutes'])}, "
+        f"{usual(data['expected'])}"
     )
 
 
-def growth(data: Data) -> str:
-    """Return how fast an incident grows."""
+def growth(data: Data) -> str | None:
+    """Return how fast an incident grows, or None where that can't be told (yet)."""
     if data["status"] == "closed":
         return "over"
+    if data["status"] == "peaked":
+        return "past its peak"
     if data["doubling_minutes"] is None:
-        return "not growing"
+        return None
     return f"doubles every {duration(data['doubling_minutes'])}"
+
+
+def urgency(data: Data) -> tuple[bool, int, int, str]:
+    """Return a sort key: what goes on comes first, then the more severe, then the larger."""
+    order = list(SEVERITIES)
+    severity = data["severity"]
+    place = order.index(severity) if severity in order else len(order)
+    return data["closed_at"] is not None, place, -data["users"], data["incident_id"]
 
 
 def newcomers(data: Data) -> str:
@@ -182,8 +252,13 @@ def reservations(data: Data) -> list[str]:
     quality = data["data_quality"]
     found = []
     share = data["top_users_share"]
-    # Five of twelve users write nearly half of the posts by mere arithmetic: that is no hint.
-    if share >= _CONCENTRATED and share * data["users"] >= 2 * _TOP_USERS:
+    # Five of twelve users write nearly half of the posts by mere arithmetic, and a few dozen posts
+    # are soon the work of five: neither is a hint.
+    if (
+        data["posts"] >= _POSTS_TELL
+        and share >= _CONCENTRATED
+        and share * data["users"] >= 2 * _TOP_USERS
+    ):
         found.append(
             f"the five most active users wrote {percent(share)} of the posts: check for bots"
         )
@@ -198,6 +273,18 @@ def reservations(data: Data) -> list[str]:
             f"{count(quality['series_dropped'])} series were beyond the limit, not watched"
         )
     return found
+
+
+def disturbance(data: Data) -> str:
+    """Return what an alert about the pipeline tells: how long a gap was, else its summary."""
+    details = data["details"]
+    of_time = "minutes" in details or "missing_minutes" in details
+    if not of_time or "partition" in details:
+        return visible(data["summary"], _SENTENCE)
+    if data["until"] is None:
+        return f"no foreign posts since {moment(data['from'])}; until they come, nothing is judged"
+    length = duration(minutes_between(data["from"], data["until"]))
+    return f"no foreign posts for {length}; nothing was judged"
 
 
 def kind(alert: Data) -> str:

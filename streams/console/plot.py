@@ -32,6 +32,7 @@ _X = 1000.0
 _ROW = 15
 _AXIS = 22
 _RIGHT_HALF = 0.6
+_BAND_REACH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def time_chart(
     marks: Sequence[Mark] = (),
     lanes: Sequence[Lane] = (),
     gaps: bool = False,
+    learning_until_ms: int = 0,
 ) -> str:
     """Draw observed against expected and the usual band.
 
@@ -91,12 +93,14 @@ def time_chart(
         marks: moments to point at.
         lanes: stretches to show below the time axis.
         gaps: whether to shade what has no steps as missing data.
+        learning_until_ms: what is before is shaded, and nothing there is shown as above the band:
+            what is usual was not known yet.
 
     Returns:
         An ``<svg>`` element.
     """
     shown = [step for step in steps if step.end_ms > axis.start_ms and step.at_ms < axis.end_ms]
-    top = _nice(max((max(step.observed, step.upper) for step in shown), default=1.0))
+    top = _nice(_reach(shown))
     head = _ROW * len(marks) + 6
     total = head + height + _AXIS + _ROW * len(lanes)
     parts = [
@@ -105,7 +109,8 @@ def time_chart(
             f'<svg class="plot" y="{head}" width="100%" height="{height}" '
             f'viewBox="0 0 {_X:g} {height}" preserveAspectRatio="none">'
         ),
-        *_shapes(shown, axis, top, height, gaps),
+        *_learning(axis, learning_until_ms, height),
+        *_shapes(shown, axis, top, height, gaps, learning_until_ms),
         "</svg>",
         *_value_axis(top, head, height),
         *_time_axis(axis, head + height),
@@ -118,7 +123,7 @@ def time_chart(
 
 def sparkline(steps: Sequence[Step], axis: Axis, *, label: str, height: int = 28) -> str:
     """Draw observed against the usual band, small, without axes. ``label`` is HTML-safe."""
-    top = max((max(step.observed, step.upper) for step in steps), default=1.0) or 1.0
+    top = _reach(steps) or 1.0
     shapes = "".join(_shapes(steps, axis, top, height, gaps=False))
     return (
         f'<svg class="plot spark" role="img" aria-label="{label}" width="100%" height="{height}" '
@@ -136,8 +141,26 @@ def share_bar(share: float) -> str:
     )
 
 
+def _reach(steps: Sequence[Step]) -> float:
+    """The value that the axis must reach: a band far above the curve is cut, not the curve."""
+    observed = max((step.observed for step in steps), default=1.0)
+    upper = max((step.upper for step in steps), default=1.0)
+    return max(observed, min(upper, _BAND_REACH * observed)) if observed > 0 else upper
+
+
+def _learning(axis: Axis, until_ms: int, height: int) -> Iterable[str]:
+    width = axis.share(until_ms) * _X
+    if width > 0:
+        yield f'<rect class="learning" width="{width:.1f}" height="{height}"/>'
+
+
 def _shapes(
-    steps: Sequence[Step], axis: Axis, top: float, height: int, gaps: bool
+    steps: Sequence[Step],
+    axis: Axis,
+    top: float,
+    height: int,
+    gaps: bool,
+    learning_until_ms: int = 0,
 ) -> Iterable[str]:
     def x(step: Step) -> str:
         return f"{axis.share((step.at_ms + step.end_ms) / 2) * _X:.1f}"
@@ -154,7 +177,12 @@ def _shapes(
         upper = [(x(step), y(step.upper)) for step in run]
         floor = [(x(run[-1]), f"{height}"), (x(run[0]), f"{height}")]
         yield f'<path class="band" d="{_path(upper + floor)}Z"/>'
-        above = [(x(step), y(max(step.observed, step.upper))) for step in run]
+        above = [
+            (x(step), y(max(step.observed, step.upper)))
+            if step.at_ms >= learning_until_ms
+            else (x(step), y(step.upper))
+            for step in run
+        ]
         if above != upper:
             yield f'<path class="excess" d="{_path(above + upper[::-1])}Z"/>'
         yield f'<path class="expected" d="{_path([(x(step), y(step.expected)) for step in run])}"/>'
@@ -263,11 +291,13 @@ def _nice(value: float) -> float:
     return next(unit * step for step in (1, 2, 3, 4, 5, 6, 8, 10, 20) if unit * step >= value)
 
 
-def legend(minutes: float, *, gaps: bool = False) -> str:
+def legend(minutes: float, *, gaps: bool = False, learning: bool = False) -> str:
     """Explain the lines of a chart whose steps are ``minutes`` long."""
     hole = '<span class="key hole"></span>no data' if gaps else ""
+    if learning:
+        hole += '<span class="key learning"></span>learning what is usual, no alerts yet'
     return (
-        '<p class="legend"><span class="key observed"></span>fresh foreign users per '
+        '<p class="legend"><span class="key observed"></span>new foreign users per '
         f'{duration(minutes)} <span class="key expected"></span>expected '
         '<span class="key band"></span>usual range <span class="key excess"></span>above it '
         f"{hole}</p>"

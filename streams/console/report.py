@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from streams.console import phrases
+from streams.console import phrases, verdict
 from streams.console.digest import Digest, Story, read_alerts
 from streams.console.page import definitions, page, table
 from streams.console.plot import Axis, Lane, legend, sparkline, time_chart
@@ -67,6 +67,7 @@ def report_html(
 ) -> str:
     """Return the report as text; see ``write_report``."""
     digest = read_alerts(alerts)
+    digest.refresh(summary.incidents)
     stories = digest.ranked()
     log_end_ms = _log_end_ms(summary, stories)
     drawn = stories[:INCIDENTS_DRAWN]
@@ -74,9 +75,10 @@ def report_html(
     for row in series:
         rows.add(row)
     axis = _axis(summary, rows, log_end_ms)
+    judged_ms = _judged_ms(summary, stories, axis)
     sections = [
         _header(summary, digest, title),
-        _overview(stories, rows, axis),
+        _overview(stories, rows, axis, judged_ms),
         _incident_table(stories),
         *(
             incident_section(number, story, rows, log_end_ms)
@@ -104,15 +106,23 @@ def _axis(summary: Summary, rows: SeriesAccumulator, log_end_ms: int) -> Axis:
     return Axis(0, max(1, log_end_ms))
 
 
+def _judged_ms(summary: Summary, stories: list[Story], axis: Axis) -> int:
+    """From when alerts were possible; the axis' end when they never were."""
+    if summary.judged_from is not None:
+        return phrases.epoch_ms(summary.judged_from)
+    return axis.start_ms if stories else axis.end_ms
+
+
 def _header(summary: Summary, digest: Digest, title: str) -> str:
     intake = summary.intake
     span = "The log holds no usable post."
+    judged = f"Judged from {verdict.judged(summary)}. " if summary.judged_from else ""
     if summary.first_event is not None and summary.last_event is not None:
         length = phrases.minutes_between(summary.first_event, summary.last_event)
         span = (
             f"Posts from {phrases.moment(summary.first_event)} to "
             f"{phrases.moment(summary.last_event)} ({phrases.duration(length)}). "
-            "All times are UTC, event time."
+            f"{judged}All times are UTC, event time."
         )
     stories = digest.ranked()
     largest = max((story.data["users"] for story in stories), default=0)
@@ -127,21 +137,23 @@ def _header(summary: Summary, digest: Digest, title: str) -> str:
     ]
     return (
         f"<header><h1>{html_isolated(title, 120)}</h1><p class='soft'>{span}</p>"
-        f"<p class='verdict'>{_verdict(stories)}</p>{definitions('figures', figures)}</header>"
+        f"{_verdict(summary, stories)}{definitions('figures', figures)}</header>"
     )
 
 
-def _verdict(stories: list[Story]) -> str:
-    if not stories:
-        return "No surge of foreign users found."
-    going = [story for story in stories if story.data["status"] != "closed"]
-    worst = (going or stories)[0]
-    state = f"{len(going):,} not over at the end of the log" if going else "all over"
-    noun = "surge" if len(stories) == 1 else "surges"
-    return (
-        f"{len(stories):,} {noun} of foreign users, {state}. Most urgent: {cause(worst.data)}, "
-        f"{worst.data['users']:,} users, {escape(phrases.growth(worst.data))}."
-    )
+def _verdict(summary: Summary, stories: list[Story]) -> str:
+    incidents = [story.data for story in stories]
+    said = escape(verdict.headline(summary, incidents))
+    if not incidents:
+        remedy = verdict.remedy(summary)
+        what = f"<p>{escape(remedy)}</p>" if remedy else ""
+        return f"<p class='verdict'>{said}</p>{what}"
+    rank, data = verdict.foremost(incidents)
+    facts = [f"{data['users']:,} users", phrases.peak(data)]
+    if data["closed_at"] is None and (growth := phrases.growth(data)):
+        facts.append(growth)
+    joint = f"{said} {rank}" if rank else f"{said.removesuffix('.')}: "
+    return f"<p class='verdict'>{joint}{cause(data)}, {escape(', '.join(facts))}.</p>"
 
 
 def _rate(summary: Summary) -> str:
@@ -154,7 +166,7 @@ def _part(part: int, whole: int) -> str:
     return f"{phrases.percent(part / whole)} of posts" if whole else "of none"
 
 
-def _overview(stories: list[Story], rows: SeriesAccumulator, axis: Axis) -> str:
+def _overview(stories: list[Story], rows: SeriesAccumulator, axis: Axis, judged_ms: int) -> str:
     steps = rows.all_steps()
     if not steps:
         return ""
@@ -170,11 +182,18 @@ def _overview(stories: list[Story], rows: SeriesAccumulator, axis: Axis) -> str:
         for number, story in by_onset
     ]
     chart = time_chart(
-        steps, axis, label="All foreign users over time", lanes=lanes, gaps=True, height=220
+        steps,
+        axis,
+        label="All foreign users over time",
+        lanes=lanes,
+        gaps=True,
+        height=220,
+        learning_until_ms=judged_ms,
     )
+    explained = legend(steps[0].minutes, gaps=True, learning=judged_ms > axis.start_ms)
     return (
         "<h2>All foreign users, and when the surges were</h2>"
-        f'<div class="card">{legend(steps[0].minutes, gaps=True)}{chart}</div>'
+        f'<div class="card">{explained}{chart}</div>'
     )
 
 
@@ -205,7 +224,7 @@ def _incident_table(stories: list[Story]) -> str:
         )
     unlisted = len(stories) - INCIDENTS_LISTED
     more = f"<p class='soft'>{unlisted:,} more are in the alerts.</p>" if unlisted > 0 else ""
-    return f'<h2>Surges</h2><div class="card">{table(columns, rows)}{more}</div>'
+    return f'<h2>Surges</h2><div class="card">{table(columns, rows, stacks=True)}{more}</div>'
 
 
 def _regions(rows: SeriesAccumulator, axis: Axis) -> str:
@@ -215,16 +234,16 @@ def _regions(rows: SeriesAccumulator, axis: Axis) -> str:
     body = []
     for total in totals:
         highest = max(total.steps, key=lambda step: step.observed)
-        label = f"Fresh users from {html_text(total.region)} over time"
+        label = f"New users from {html_text(total.region)} over time"
         body.append(
             (
                 html_isolated(total.region),
-                phrases.count(total.fresh_users),
-                f"{phrases.count(highest.observed)} in {phrases.duration(highest.minutes)}",
+                phrases.people(total.fresh_users),
+                f"{phrases.people(highest.observed)} in {phrases.duration(highest.minutes)}",
                 sparkline(total.steps, axis, label=label),
             )
         )
-    columns = [("Region", "w"), ("Fresh users", "n"), ("Busiest", "t"), ("Over time", "b wide")]
+    columns = [("Region", "w"), ("New users", "n"), ("Busiest", "t"), ("Over time", "b wide")]
     more = rows.regions - len(totals)
     note = f"<p class='soft'>{more:,} smaller regions are not listed.</p>" if more > 0 else ""
     return (
@@ -254,9 +273,10 @@ def _data_quality(summary: Summary, digest: Digest) -> str:
                 for reason, n in ranked
             ],
         )
+    notes = "".join(f"<p class='caution'>{escape(note)}.</p>" for note in verdict.notes(summary))
     return (
         "<h2>Can the data be trusted?</h2>"
-        f'<div class="card">{definitions("facts", facts)}{rejects}{_pipeline(digest)}</div>'
+        f'<div class="card">{notes}{definitions("facts", facts)}{rejects}{_pipeline(digest)}</div>'
     )
 
 
@@ -269,7 +289,7 @@ def _pipeline(digest: Digest) -> str:
             html_text(phrases.kind(alert)),
             phrases.moment(alert["data"]["from"]),
             phrases.moment(alert["data"]["until"]),
-            html_isolated(alert["data"]["summary"], 300),
+            html_isolated(phrases.disturbance(alert["data"]), 300),
         )
         for alert in alerts[:PIPELINE_LISTED]
     ]
@@ -282,14 +302,17 @@ def _pipeline(digest: Digest) -> str:
 def _about(summary: Summary, digest: Digest) -> str:
     logs = ", ".join(html_isolated(name, 120) for name in summary.logs[:10]) or "–"
     more = len(summary.logs) - 10
+    severities = "; ".join(
+        f"<b>{name}</b>: {escape(meaning)}" for name, meaning in phrases.SEVERITIES.items()
+    )
     fingerprint = digest.fingerprint
     config = f"<code>{html_text(fingerprint)}</code>" if fingerprint else "– (no incident)"
     return (
         "<h2>How to read this</h2><div class='card'>"
-        "<p>A user is <b>fresh</b> in a series when not counted there for some hours (six unless "
-        "configured), so a bot with a thousand posts counts once. The <b>usual range</b> is what "
-        "one step may show by chance. A surge is judged over several lengths of time at once, so "
-        "a slow one may open while every single step still looks usual.</p>"
+        "<p>A foreign user is <b>new</b> somewhere (in a region, under a hashtag) when not counted "
+        "there for some hours (six unless configured), so a bot with a thousand posts counts once. "
+        "The <b>usual range</b> is what one step of a chart may show by chance.</p>"
+        f"<p>Severity: {severities}. It never falls while a surge goes on.</p>"
         f"<p class='soft'>Logs: {logs}{f' and {more:,} more' if more > 0 else ''}. "
         f"{summary.bytes_read:,} bytes read. Configuration fingerprint: {config}.</p></div>"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from detectors.crowd import OTHER
+from streams.codec import rfc3339
 from streams.console import phrases
 from streams.console.digest import Story, incident_steps
 from streams.console.page import definitions, table
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from streams.console.timeline import SeriesAccumulator
 
 _SEVERITIES = frozenset({"critical", "warning", "info"})
+_BLANK_SHARE_MAX = 0.05
 _STATUSES = frozenset(phrases.STATUS_WORDS)
 
 
@@ -64,7 +67,7 @@ def incident_section(number: int, story: Story, rows: SeriesAccumulator, log_end
             definitions("facts", _facts(data)),
             '<div class="three">',
             _shares("Region", data["regions"], "region"),
-            _shares("Tag", data["hashtags"], "hashtag", "#"),
+            _tags(data),
             _shares("Language", data["languages"], "language"),
             "</div>",
             _details(story),
@@ -76,7 +79,7 @@ def incident_section(number: int, story: Story, rows: SeriesAccumulator, log_end
 def _lead(data: phrases.Data) -> str:
     users = f"<b>{data['users']:,} foreign users</b>"
     since = f"since {phrases.moment(data['onset_at'])} UTC"
-    return f"{users} {since}. Peak: {escape(phrases.peak(data))}."
+    return f"{users} {since}. {escape(phrases.peak(data))}."
 
 
 def _chart(story: Story, rows: SeriesAccumulator, log_end_ms: int) -> str:
@@ -85,20 +88,35 @@ def _chart(story: Story, rows: SeriesAccumulator, log_end_ms: int) -> str:
     steps = incident_steps(story.history(), rows.window_steps(window))
     if not steps:
         return '<p class="soft">No series data to draw.</p>'
-    # Quiet time for which there is no data says nothing: draw from the first step to the last.
-    axis = Axis(
-        max(window.start_ms, min(steps[0].at_ms, phrases.epoch_ms(data["onset_at"]))),
-        min(window.end_ms, max(steps[-1].end_ms, story.end_ms)),
-    )
+    # Time for which there are no data says nothing: draw from the first step to the last.
+    start = max(window.start_ms, min(steps[0].at_ms, phrases.epoch_ms(data["onset_at"])))
+    end, note = _drawn_to(story, start, min(window.end_ms, steps[-1].end_ms))
+    axis = Axis(start, end)
     moments = [
         ("onset", data["onset_at"]),
         ("detected", data["detected_at"]),
-        ("peak", data["peak_at"]),
+        ("end of the busiest hour", data["peak_at"]),
         ("over", data["closed_at"]),
     ]
     marks = [Mark(phrases.epoch_ms(at), name) for name, at in moments if at is not None]
-    label = escape(f"Fresh users of {phrases.cause(data)} over time")
-    return legend(steps[0].minutes) + time_chart(steps, axis, label=label, marks=marks)
+    label = escape(f"New users of {phrases.cause(data)} over time")
+    return (
+        legend(steps[0].minutes)
+        + '<p class="legend">A step within the usual range would not alarm by itself; several '
+        "such steps together do, because a surge is judged over several lengths of time at once."
+        f"{note}</p>" + time_chart(steps, axis, label=label, marks=marks)
+    )
+
+
+def _drawn_to(story: Story, start_ms: int, last_ms: int) -> tuple[int, str]:
+    """Where the chart ends, and why if that is long before the last that is known of the surge."""
+    if story.end_ms - last_ms <= _BLANK_SHARE_MAX * (story.end_ms - start_ms):
+        return max(last_ms, story.end_ms), ""
+    last = phrases.moment(rfc3339(last_ms))
+    return last_ms, (
+        f" Drawn to {last}, when this was back to normal; other parts of the surge went on, at "
+        f"least to {phrases.moment(rfc3339(story.end_ms))}."
+    )
 
 
 def _facts(data: phrases.Data) -> list[tuple[str, str]]:
@@ -108,19 +126,31 @@ def _facts(data: phrases.Data) -> list[tuple[str, str]]:
             "Detected",
             f"{phrases.moment(data['detected_at'])} (after {phrases.detection_delay(data)})",
         ),
-        ("Peak", phrases.moment(data["peak_at"])),
+        ("Peak", phrases.peak(data)),
         ("Over", phrases.moment(data["closed_at"])),
-        ("Growth", phrases.growth(data)),
+        ("Growth", phrases.growth(data) or "not measurable yet"),
         ("New accounts", escape(phrases.newcomers(data))),
         ("Posts", f"{data['posts']:,} ({phrases.count(data['posts_per_user'])} a user)"),
         ("Posts by the five most active", phrases.percent(data["top_users_share"])),
     ]
 
 
+def _tags(data: phrases.Data) -> str:
+    """The hashtags that say something of the surge."""
+    if not phrases.has_common_hashtag(data):
+        return "<div><h4>Tag</h4><p class='soft'>no common hashtag</p></div>"
+    listed = [
+        item
+        for item in data["hashtags"]
+        if item["hashtag"] != OTHER and item["share"] >= phrases.TAG_SHARE_MIN
+    ]
+    return _shares("Tag", listed[: phrases.TAGS_LISTED], "hashtag", "#")
+
+
 def _shares(title: str, items: Sequence[phrases.Data], name: str, prefix: str = "") -> str:
     rows = []
     for item in items:
-        other = item[name] == "other"
+        other = item[name] == OTHER
         shown = "others" if other else f"{prefix}{html_isolated(item[name], 40)}"
         rows.append(
             (
@@ -143,7 +173,7 @@ def _details(story: Story) -> str:
         [
             (
                 f"<bdi>{escape(phrases.series_name(member['series']))}</bdi>",
-                phrases.count(member["excess"]),
+                phrases.people(member["excess"]),
                 phrases.percent(member["share"]),
                 phrases.moment(member.get("opened_at")),
                 {True: "raised", False: "back to normal"}.get(member.get("open"), "–"),
@@ -168,7 +198,7 @@ def _details(story: Story) -> str:
     more = f"<p class='soft'>{unlisted:,} later alerts are not listed.</p>" if unlisted else ""
     evidence = (
         f"Latest decision: {escape(phrases.window(data))}; an alarm from "
-        f"{phrases.count(data['upper'])}; score {phrases.count(data['score'])}, threshold "
+        f"{phrases.people(data['upper'])}; score {phrases.count(data['score'])}, threshold "
         f"{phrases.count(data['threshold'])}. Id <code>{html_text(data['incident_id'])}</code>."
     )
     return (

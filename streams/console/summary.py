@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from streams.console import phrases
+from streams.console import phrases, verdict
 from streams.console.text import visible
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 INCIDENTS_SHOWN = 20
 PIPELINE_SHOWN = 20
-_SENTENCE = 300
 _STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 
 
@@ -31,22 +30,34 @@ def print_summary(summary: Summary, console: Console) -> None:
     """
     _print_intake(summary, console)
     console.print()
-    console.print(Text(_headline(summary), style="bold"))
-    for data in summary.incidents[:INCIDENTS_SHOWN]:
+    incidents = sorted(summary.incidents, key=phrases.urgency)
+    headline = verdict.headline(summary, incidents)
+    _print_hanging(Text(), Text(f"{headline} Times are UTC.", style="bold"), console)
+    if not incidents and (remedy := verdict.remedy(summary)):
+        _print_hanging(Text(), Text(remedy), console)
+    for data in incidents[:INCIDENTS_SHOWN]:
         console.print()
         _print_incident(data, console)
-    hidden = len(summary.incidents) - INCIDENTS_SHOWN
+    hidden = len(incidents) - INCIDENTS_SHOWN
     if hidden > 0:
         console.print()
-        console.print(Text(f"{hidden:,} later incidents are in the alerts, not shown here."))
-    if summary.pipeline:
-        console.print()
-        console.print(Text("About the data", style="bold"))
-        for data in summary.pipeline[:PIPELINE_SHOWN]:
-            _print_pipeline(data, console)
-        hidden = len(summary.pipeline) - PIPELINE_SHOWN
-        if hidden > 0:
-            console.print(Text(f"  {hidden:,} more are in the alerts."))
+        console.print(Text(f"{hidden:,} more incidents are in the alerts, not shown here."))
+    _print_data_notes(summary, console)
+
+
+def _print_data_notes(summary: Summary, console: Console) -> None:
+    notes = verdict.notes(summary)
+    if not (notes or summary.pipeline):
+        return
+    console.print()
+    console.print(Text("About the data", style="bold"))
+    for note in notes:
+        _print_hanging(Text("  "), Text(note), console)
+    for data in summary.pipeline[:PIPELINE_SHOWN]:
+        _print_pipeline(data, console)
+    hidden = len(summary.pipeline) - PIPELINE_SHOWN
+    if hidden > 0:
+        console.print(Text(f"  {hidden:,} more are in the alerts."))
 
 
 def print_incidents(alerts: Iterable[Mapping[str, Any]], console: Console) -> None:
@@ -59,7 +70,7 @@ def print_incidents(alerts: Iterable[Mapping[str, Any]], console: Console) -> No
     for alert in alerts:
         data = alert["data"]
         about_pipeline = str(alert["type"]).startswith("surgewatch.pipeline.")
-        text = _pipeline_entry(data) if about_pipeline else _incident_entry(alert)
+        text = Text(phrases.disturbance(data)) if about_pipeline else _incident_entry(alert)
         prefix = Text(f"{phrases.moment(alert['time'])}  ")
         prefix.append(f"{phrases.kind(alert).upper():<7}  ", style="bold")
         _print_hanging(prefix, text, console)
@@ -74,18 +85,6 @@ def _print_hanging(prefix: Text, body: Text, console: Console) -> None:
         prefix = Text(" " * indent)
 
 
-def _headline(summary: Summary) -> str:
-    total = len(summary.incidents)
-    if not total:
-        return "No surge of foreign users found."
-    going = sum(data["status"] != "closed" for data in summary.incidents)
-    noun = "surge" if total == 1 else "surges"
-    state = "all over" if not going else f"{going:,} not over at the end of the log"
-    if total == 1:
-        state = "over" if not going else "not over at the end of the log"
-    return f"{total:,} {noun} of foreign users, {state}. Times are UTC."
-
-
 def _print_intake(summary: Summary, console: Console) -> None:
     intake = summary.intake
     span = "no usable post"
@@ -98,6 +97,7 @@ def _print_intake(summary: Summary, console: Console) -> None:
     rows = [
         ("log", _logs(summary)),
         ("event time", span),
+        ("judged", verdict.judged(summary)),
         ("posts", f"{summary.posts:,}{_speed(summary)}"),
         ("foreign", f"{intake.foreign:,}{_share(intake.foreign, summary.posts)}"),
         ("rejected", _rejected(intake.rejected)),
@@ -160,18 +160,17 @@ def _incident_facts(data: phrases.Data) -> list[tuple[str, str]]:
     )
     return [
         ("came from", phrases.ranking(data["regions"], "region")),
-        ("tags", phrases.ranking(data["hashtags"], "hashtag", "#")),
+        ("tags", phrases.hashtags(data)),
         ("languages", phrases.ranking(data["languages"], "language")),
         ("since", f"{since} (onset)"),
         (
             "opened",
             f"{phrases.moment(data['detected_at'])}, {phrases.detection_delay(data)} after onset",
         ),
-        ("peaked", phrases.moment(data["peak_at"])),
         ("closed", phrases.moment(data["closed_at"])),
         ("size", size),
         ("peak", phrases.peak(data)),
-        ("growth", phrases.growth(data)),
+        ("growth", phrases.growth(data) or "not measurable yet"),
         ("newcomers", phrases.newcomers(data)),
         ("incident", visible(data["incident_id"])),
     ]
@@ -181,7 +180,7 @@ def _print_pipeline(data: phrases.Data, console: Console) -> None:
     until = data["until"]
     span = f"{phrases.moment(data['from'])} to {phrases.moment(until) if until else 'now'}"
     prefix = Text(f"  {span:<36} ", style="dim")
-    _print_hanging(prefix, Text(visible(data["summary"], _SENTENCE)), console)
+    _print_hanging(prefix, Text(phrases.disturbance(data)), console)
 
 
 def _incident_entry(alert: Mapping[str, Any]) -> Text:
@@ -203,17 +202,14 @@ def _news(alert: Mapping[str, Any]) -> str:
     if data["closed_at"] is not None:
         length = phrases.duration(phrases.minutes_between(data["onset_at"], data["closed_at"]))
         return f"over after {length}; {users} and {data['posts']:,} posts in all"
-    since = phrases.moment(data["onset_at"])
-    growth = phrases.growth(data)
+    since = f"{users} since {phrases.moment(data['onset_at'])}"
     kind = phrases.kind(alert)
     if kind == "peaked":
-        return f"past its peak; {users} since {since}; peak: {phrases.peak(data)}"
-    origin = phrases.ranking(data["regions"], "region", most=3)
-    if kind == "updated":
-        return f"{users} since {since}, {growth}; {phrases.window(data)}; from {origin}"
-    return f"{phrases.window(data)}; {users} since {since}, {growth}; from {origin}"
-
-
-def _pipeline_entry(data: phrases.Data) -> Text:
-    state = "" if data["status"] == "open" else " (ended)"
-    return Text(f"{visible(data['summary'], _SENTENCE)}{state}")
+        return f"past its peak; {since}; {phrases.peak(data)}"
+    growth = phrases.growth(data)
+    grown = f"{since}, {growth}" if growth else since
+    origin = f"from {phrases.ranking(data['regions'], 'region', most=3)}"
+    parts = [grown, phrases.window(data), origin]
+    if kind != "updated":
+        parts[:2] = [phrases.window(data), grown]
+    return "; ".join(parts)

@@ -8,7 +8,7 @@ many of them, so memory is bounded by the number of tracks, never by the length 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from streams.console.phrases import epoch_ms
@@ -59,6 +59,16 @@ class Step:
         expected = self.expected * factor
         margin = (self.upper - self.expected) * math.sqrt(factor)
         return Step(self.at_ms, minutes, self.observed * factor, expected, expected + margin)
+
+    def split(self, minutes: float) -> list[Step]:
+        """The step as steps of ``minutes`` one after another, the last of which may overhang.
+
+        A longer step stands for a slope: neither for a jump of its size nor for a hole.
+        """
+        piece = self.scaled(minutes)
+        width_ms = max(1, round(minutes * _MINUTE_MS))
+        starts = range(self.at_ms, max(self.end_ms, self.at_ms + 1), width_ms)
+        return [replace(piece, at_ms=at_ms) for at_ms in starts]
 
 
 @dataclass(frozen=True, slots=True)

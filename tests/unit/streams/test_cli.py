@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import orjson
 import pytest
 
 from streams.simulate import simulate
-from tests.harness import joined, post, violations
+from tests.harness import joined, violations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,24 +153,27 @@ def test_wrong_use(args: tuple[str, ...], surgewatch: Command) -> None:
     assert "usage: surgewatch" in ran.err
 
 
-@pytest.mark.parametrize(
-    ("option", "path", "code"),
-    [
-        ("--out", "missing/alerts.jsonl", 2),
-        ("--rejects", "missing/rejects.jsonl", 2),
-        ("--series", "series.csv", 2),
-    ],
-)
-def test_output_that_cannot_be(
-    option: str, path: str, code: int, tmp_path: Path, surgewatch: Command
-) -> None:
-    """An output that cannot be written is told by its name, with exit code 2."""
+def test_rejected_log_is_no_all_clear(tmp_path: Path, surgewatch: Command) -> None:
+    """A log of which nothing could be used does not end in words that sound like an all-clear."""
     log = tmp_path / "log.jsonl"
-    log.write_bytes(post(1, START_MS, "u", "US") + b"\n")
-    ran = surgewatch("replay", log, option, tmp_path / path)
-    assert ran.code == code
-    assert path in ran.message
-    assert "Traceback" not in ran.err
+    log.write_bytes(b'{"id":1,"geo":{"country_code":"US"}}\n' * 50)
+    ran = surgewatch("replay", log)
+    assert ran.code == 0
+    assert "Nothing could be judged: all 50 records were rejected" in ran.text
+    assert "[input.fields]" in ran.text
+    assert "No surge" not in ran.text
+
+
+def test_lines_wrap_only_where_people_read(
+    hostile: Path, surgewatch: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a pipe each line is whole, so that grep finds it; COLUMNS wraps it all the same."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    whole = surgewatch("replay", hostile).out.decode().splitlines()
+    monkeypatch.setenv("COLUMNS", "60")
+    wrapped = surgewatch("replay", hostile).out.decode().splitlines()
+    assert any(re.search(r"new users in .*; \d+ users since .*; from ", line) for line in whole)
+    assert max(len(line) for line in wrapped) <= 60 < max(len(line) for line in whole)
 
 
 def test_missing_log(tmp_path: Path, surgewatch: Command) -> None:
@@ -177,16 +181,6 @@ def test_missing_log(tmp_path: Path, surgewatch: Command) -> None:
     ran = surgewatch("replay", tmp_path / "none.jsonl", "--out", tmp_path / "alerts.jsonl")
     assert ran.code == 1
     assert "none.jsonl: no such file" in ran.message
-
-
-@pytest.mark.parametrize("option", ["--out", "--rejects", "--report", "--series"])
-def test_an_output_is_never_a_log(option: str, tmp_path: Path, surgewatch: Command) -> None:
-    """Naming a log as an output is refused before anything of it is lost."""
-    log = tmp_path / "log.jsonl"
-    content = post(1, START_MS, "u", "US") + b"\n"
-    log.write_bytes(content)
-    ran = surgewatch("replay", log, option, log)
-    assert (ran.code, log.read_bytes()) == (2, content)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -210,6 +204,46 @@ def test_a_reader_that_leaves(hostile: Path) -> None:
         message = process.stderr.read()
         assert process.wait() == 1
     assert b"Traceback" not in message
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of the work ends with 1 and one line, and no traceback."""
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from streams.cli import main; sys.exit(main())"
+    )
+    world = ("simulate", "--scenario", "quiet", "--days", "300", "--rate", "10", "--out", "-")
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *world],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert message == b"surgewatch: interrupted\n"
+
+
+def test_interrupted_while_starting(surgewatch: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the program is still being loaded is answered in the same way."""
+
+    def pressed() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streams.cli.build_parser", pressed)
+    ran = surgewatch("config", "check")
+    assert (ran.code, ran.err) == (1, "surgewatch: interrupted\n")
+
+
+def test_loading_is_quick() -> None:
+    """What runs before Ctrl-C is answered loads none of the large packages."""
+    code = "import sys, streams.cli; print(sorted({'numpy', 'rich', 'orjson'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert ran.stdout == b"[]\n"
 
 
 def test_simulate_is_repeatable(tmp_path: Path, surgewatch: Command) -> None:

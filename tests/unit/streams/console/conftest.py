@@ -39,13 +39,18 @@ def _summary(alerts: list[Alert], logs: list[str], rejected: dict[str, int]) -> 
         seconds=1.5,
         bytes_read=20_000_000,
         logs=logs,
+        judged_from="2025-01-13T00:00:00Z",
     )
 
 
 @pytest.fixture
 def alerts() -> list[Alert]:
     """One incident from opening to closing, and one of each pipeline alert."""
-    return copy.deepcopy(_EXAMPLES)
+    found = copy.deepcopy(_EXAMPLES)
+    for alert in found:
+        if alert["type"] == "surgewatch.incident.closed.v1":
+            alert["data"]["peak_per_hour"] = 932
+    return found
 
 
 @pytest.fixture

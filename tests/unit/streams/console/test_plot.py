@@ -66,6 +66,40 @@ def test_higher_values_are_drawn_higher() -> None:
     assert paths(quiet, "excess") == []
 
 
+def heights(svg: str, css: str) -> list[float]:
+    """How far below the top edge the points of the first outline of a class are."""
+    return [float(y) for y in re.findall(r" ([\d.]+)", paths(svg, css)[0])]
+
+
+def test_a_huge_band_does_not_flatten_the_curve() -> None:
+    """The axis is that of the observed values: a band a thousand times as high is cut."""
+    points = [Step(n * MINUTE, 1, 10.0 * n, 1.0, 9000.0) for n in range(3)]
+    for svg in (
+        time_chart(points, Axis(0, 3 * MINUTE), label="x", height=100),
+        sparkline(points, Axis(0, 3 * MINUTE), label="x", height=100),
+    ):
+        assert heights(svg, "observed")[2] <= 50
+        assert min(heights(svg, "band")) == 0
+
+
+def test_a_band_close_above_the_curve_is_seen() -> None:
+    """Where little came, the whole usual range is on the chart, its edge below the top."""
+    points = [Step(n * MINUTE, 1, 5.0, 1.0, 9.0) for n in range(3)]
+    svg = time_chart(points, Axis(0, 3 * MINUTE), label="x", height=100)
+    assert 0 < min(heights(svg, "band")) < 50
+
+
+def test_nothing_is_above_while_learning() -> None:
+    """Before anything could be judged the chart is shaded, and no step is called unusual."""
+    axis = Axis(0, 4 * MINUTE)
+    svg = time_chart(steps(9, 9, 1, 1), axis, label="x", learning_until_ms=2 * MINUTE)
+    assert '<rect class="learning" width="500.0"' in svg
+    assert paths(svg, "excess") == []
+    judged = time_chart(steps(9, 9, 1, 9), axis, label="x", learning_until_ms=2 * MINUTE)
+    assert len(paths(judged, "excess")) == 1
+    assert "learning" not in time_chart(steps(9, 9), axis, label="x")
+
+
 def test_marks_outside_the_axis_are_left_out() -> None:
     """A moment that the chart does not show is not pinned to its edge."""
     marks = [Mark(MINUTE, "onset"), Mark(99 * MINUTE, "over")]

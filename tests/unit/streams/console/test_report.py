@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import dataclasses
 import hashlib
 import io
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.console.report import INCIDENTS_DRAWN, INCIDENTS_LISTED, report_html, write_report
+from streams.events import Intake
 from streams.summary import Summary
 
 if TYPE_CHECKING:
@@ -79,14 +81,17 @@ def test_report_answers_the_operators_questions(
     """Cause, origin, times, size, growth, data quality and fingerprint are all on the page."""
     page = Page(html(alerts, summary, rows(4000)))
     for part in (
-        "1 surge of foreign users, all over.",
+        "1 surge of foreign users, over: #tiktokrefugee from US, 61,044 users",
+        "932 new users in the busiest hour, to 2025-01-13 18:00",
+        "Judged from 2025-01-13 00:00 to 2025-01-16 00:00",
         "#tiktokrefugee from US",
         "61,044 foreign users since 2025-01-13 02:14 UTC",
         "2025-01-13 02:21 (after 7 min)",
         "2025-01-13 18:00",
         "2025-01-15 04:00",
         "83% of its users have a new account",
-        "no posts for 40 min",
+        "no foreign posts for 40 min; nothing was judged",
+        "critical: in an hour it brought",
         "the line is not JSON",
         "89abcdef01234567",
         "Regions over the whole log",
@@ -103,7 +108,7 @@ def test_charts_come_from_rows_and_from_history(
     without = Page(html(alerts, summary))
     assert "All foreign users, and when" in with_rows.text
     assert "All foreign users, and when" not in without.text
-    assert "fresh foreign users per 5 min" in without.text
+    assert "new foreign users per 5 min" in without.text
 
 
 def test_nothing_is_requested_or_run(alerts: list[Alert], summary: Summary, rows: Rows) -> None:
@@ -190,11 +195,68 @@ def test_most_urgent_comes_first(alerts: list[Alert], summary: Summary) -> None:
     assert page.text.index("1. #tiktokrefugee") < page.text.index("2. #tiktokrefugee from US")
 
 
+def test_largest_is_named_when_all_are_over(alerts: list[Alert], summary: Summary) -> None:
+    """With nothing going on nothing is urgent: the largest is named, though another was worse."""
+    worse, larger = numbered(alerts[3], 1), numbered(alerts[3], 2)
+    worse["data"].update(users=10)
+    larger["data"].update(severity="info", region="GB")
+    page = Page(html([worse, larger], summary))
+    assert "2 surges of foreign users, all over. Largest: #tiktokrefugee from GB" in page.text
+    assert "Most urgent" not in page.text
+
+
+def test_a_surge_without_a_common_hashtag(alerts: list[Alert], summary: Summary) -> None:
+    """A wave from a region under everybody's own hashtags lists none of them."""
+    alert = numbered(alerts[0], 1)
+    alert["data"].update(level="region", hashtag=None)
+    alert["data"]["hashtags"] = [{"hashtag": f"own{n}", "users": 2, "share": 0.1} for n in range(9)]
+    page = Page(html([alert], summary))
+    assert "no common hashtag" in page.text
+    assert "own1" not in page.text
+
+
+def test_small_hashtags_are_not_listed(alerts: list[Alert], summary: Summary) -> None:
+    """Of a hashtag's companions five are listed, and none that hardly anybody used."""
+    alert = numbered(alerts[0], 1)
+    shares = [1.0, 0.5, 0.4, 0.3, 0.2, 0.1, 0.01]
+    alert["data"]["hashtags"] = [
+        {"hashtag": f"tag{n}", "users": 2, "share": share} for n, share in enumerate(shares)
+    ]
+    text = Page(html([alert], summary)).text
+    assert [n for n in range(7) if f"#tag{n}" in text] == [0, 1, 2, 3, 4]
+
+
+def test_chart_ends_with_its_data(alerts: list[Alert], summary: Summary, rows: Rows) -> None:
+    """A series that was back to normal long before the surge was over leaves no blank axis."""
+    page = Page(html(alerts, summary, rows(4000)))
+    assert "Drawn to 2025-01-14 02:00" in page.text
+    assert "at least to 2025-01-15 04:00" in page.text
+    closed = copy.deepcopy(alerts[3])
+    closed["data"].update(closed_at="2025-01-14T02:10:00Z")
+    short = dataclasses.replace(summary, incidents=[closed["data"]])
+    assert "Drawn to" not in Page(html([*alerts[:3], closed], short, rows(4000))).text
+
+
+def test_learning_is_marked(alerts: list[Alert], summary: Summary, rows: Rows) -> None:
+    """The time before alerts were possible is shaded and explained; without any it is all of it."""
+    assert "learning what is usual" in Page(html(alerts, summary, rows(4000))).text
+    never = dataclasses.replace(summary, incidents=[], judged_from=None)
+    assert '<rect class="learning" width="1000.0"' in html([], never, rows(500))
+
+
+def test_every_cell_knows_its_column(alerts: list[Alert], summary: Summary) -> None:
+    """On a phone the table of surges is shown as cards, each figure beside its column's name."""
+    document = html(alerts, summary)
+    (table,) = re.findall(r'<table class="stacks">.*?</table>', document, re.DOTALL)
+    assert '<td class="n" data-name="Users">61,044</td>' in table
+    assert 'data-name="Over">2025-01-15 04:00' in table
+
+
 def test_quiet_log(summary: Summary, rows: Rows) -> None:
     """Without incidents the page says so and still shows traffic and data quality."""
     quiet = dataclasses.replace(summary, incidents=[], pipeline=[])
     page = Page(html([], quiet, rows(100)))
-    assert "No surge of foreign users found." in page.text
+    assert "No surge of foreign users found; judged from 2025-01-13" in page.text
     assert "No gap, stall or overload was reported." in page.text
 
 
@@ -203,7 +265,29 @@ def test_log_without_posts(summary: Summary) -> None:
     empty = dataclasses.replace(
         summary, posts=0, first_event=None, last_event=None, seconds=0.0, incidents=[], pipeline=[]
     )
-    assert "no usable post" in html([], empty)
+    page = Page(html([], empty))
+    assert "no usable post" in page.text
+    assert "Nothing could be judged: the log is empty." in page.text
+    assert "No surge" not in page.text
+
+
+def test_unusable_log_says_what_to_do(summary: Summary) -> None:
+    """A page about a log that was rejected gives no all-clear but the reason and a remedy."""
+    intake = Intake(posts=5000, rejected={"missing_field": 5000})
+    lost = dataclasses.replace(
+        summary, posts=5000, intake=intake, incidents=[], pipeline=[], judged_from=None
+    )
+    page = Page(html([], lost))
+    assert "Nothing could be judged: all 5,000 records were rejected" in page.text
+    assert "[input.fields]" in page.text
+    assert "100% (5,000) of the records were rejected" in page.text
+
+
+def test_an_open_incident_is_as_of_the_end(alerts: list[Alert], summary: Summary) -> None:
+    """Where a surge has gone on since its last alert, the page has the summary's newer figures."""
+    newer = {**alerts[1]["data"], "users": 1601}
+    page = Page(html(alerts[:2], dataclasses.replace(summary, incidents=[newer])))
+    assert "1,601 foreign users since 2025-01-13 02:14 UTC" in page.text
 
 
 def test_written_file_is_the_same_every_time(

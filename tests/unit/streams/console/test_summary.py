@@ -49,12 +49,12 @@ def test_summary_answers_the_operators_questions(summary: Summary) -> None:
         "US 71%, GB 9%, others",
         "2025-01-13 02:14 (onset)",
         "2025-01-13 02:21, 7 min after onset",
-        "peaked 2025-01-13 18:00",
+        "judged 2025-01-13 00:00 to 2025-01-16 00:00",
         "closed 2025-01-15 04:00",
         "61,044 foreign users, 88,031 posts",
-        "412 fresh users in 5 min at 2025-01-13 02:15, where 38 were expected",
+        "peak 932 new users in the busiest hour, to 2025-01-13 18:00",
         "83% of its users have a new account",
-        "no posts for 40 min",
+        "no foreign posts for 40 min; nothing was judged",
     ):
         assert part in text, part
 
@@ -69,9 +69,10 @@ def test_open_incident_shows_doubling(alerts: list[Alert], summary: Summary) -> 
 def test_nothing_found_is_said(summary: Summary) -> None:
     """A quiet log says so in words, also when it had no post at all."""
     quiet = dataclasses.replace(summary, incidents=[], pipeline=[])
-    assert "No surge of foreign users found." in shown(None, quiet)
+    assert "No surge of foreign users found; judged from 2025-01-13" in shown(None, quiet)
     empty = Summary(0, Intake(), [], [], None, None, 0.0, 0, [])
     assert "no usable post" in shown(None, empty)
+    assert "No surge" not in shown(None, empty)
 
 
 def test_concentration_is_warned_of(summary: Summary) -> None:
@@ -80,12 +81,40 @@ def test_concentration_is_warned_of(summary: Summary) -> None:
     assert "check for" in shown(None, dataclasses.replace(summary, incidents=[data]))
 
 
+def test_unusable_log_says_what_to_do(summary: Summary) -> None:
+    """When every record was rejected, the end of the output is a remedy, not an all-clear."""
+    intake = Intake(posts=5000, rejected={"missing_field": 5000})
+    text = shown(
+        None,
+        dataclasses.replace(
+            summary, posts=5000, intake=intake, incidents=[], pipeline=[], judged_from=None
+        ),
+    )
+    assert "Nothing could be judged: all 5,000 records were rejected" in text
+    assert "[input.fields]" in text
+    assert "About the data" in text
+
+
+def test_open_incidents_come_first(alerts: list[Alert], summary: Summary) -> None:
+    """What goes on is printed before what is over, however severe that was."""
+    going = {**alerts[0]["data"], "severity": "info", "users": 9}
+    over = summary.incidents[0]
+    text = shown(None, dataclasses.replace(summary, incidents=[over, going]))
+    assert text.index("INFO  #tiktokrefugee") < text.index("CRITICAL  #tiktokrefugee")
+
+
+def test_unknown_growth_is_not_told(alerts: list[Alert]) -> None:
+    """An alert whose growth is not measured yet says nothing of growth, and never 'not growing'."""
+    text = shown([{**alerts[1], "data": {**alerts[1]["data"], "doubling_minutes": None}}], None)
+    assert "830 users since 2025-01-13 02:14; 412 new users in 5 min" in re.sub(r"\s+", " ", text)
+
+
 def test_many_incidents_are_cut_and_counted(summary: Summary) -> None:
     """Beyond the limit incidents are counted, not printed."""
     many = dataclasses.replace(summary, incidents=summary.incidents * (INCIDENTS_SHOWN + 7))
     text = shown(None, many)
     assert text.count("CRITICAL") == INCIDENTS_SHOWN
-    assert "7 later incidents" in text
+    assert "7 more incidents" in text
 
 
 def test_feed_tells_the_story_in_order(alerts: list[Alert]) -> None:

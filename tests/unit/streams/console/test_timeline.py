@@ -140,11 +140,17 @@ def test_history_fills_in_around_rows() -> None:
     history = [Step(START_MS + n * 10 * MINUTE, 10, 20.0, 10.0, 19.0) for n in range(5)]
     rows = [Step(START_MS + (20 + n) * MINUTE, 1, 7.0, 1.0, 4.0) for n in range(10)]
     joined = incident_steps(history, rows)
-    assert [step.at_ms for step in joined] == sorted({step.at_ms for step in joined})
-    assert joined[0].observed == 2.0
-    assert joined[2:12] == rows
-    assert len(joined) == 14
+    assert [step.at_ms for step in joined] == [START_MS + n * MINUTE for n in range(50)]
+    assert {step.observed for step in joined[:20] + joined[30:]} == {2.0}
+    assert joined[20:30] == rows
     assert incident_steps(history, []) == history
+
+
+def test_a_long_history_is_not_cut_into_minutes() -> None:
+    """A month of history around ten rows is drawn as it came, so the page stays small."""
+    history = [Step(START_MS + n * 360 * MINUTE, 360, 20.0, 10.0, 19.0) for n in range(120)]
+    rows = [Step(START_MS + n * MINUTE, 1, 7.0, 1.0, 4.0) for n in range(10)]
+    assert incident_steps(history, rows) == history
 
 
 def test_regions_without_all() -> None:
