@@ -236,8 +236,9 @@ class Baseline:
         borrowed = np.where(self._parents >= 0, mine[self._parents], np.float32(1.0))
         borrowed[0] = 1.0
         mine[:] = (column + PROFILE_PRIOR * borrowed) / (flat + PROFILE_PRIOR)
-        # About 1 on average, also after a change of level, which the rate learns faster.
-        self.profile /= self.profile.mean(axis=1, keepdims=True)
+        if hour_of_day == HOURS - 1:
+            # About 1 on average, also after a change of level, which the rate learns faster.
+            self.profile /= self.profile.mean(axis=1, keepdims=True)
 
 
 def overlap(hour_from: FloatArray, hour_to: float) -> FloatArray:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LOOKBACK_HOURS = 12.0
 ROOM_KEPT = 0.75
 """Share of the live series that stays when the limit is reached, so that it is not reached anew
-with every bucket."""
+with every bucket; and idle ones are forgotten when they are the rest of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,15 +364,17 @@ class Detect:
     # -- limits ----------------------------------------------------------------------------------
 
     def _make_room(self, bucket: int, series: list[str]) -> None:
-        """Once a day forget idle series; at the limit the lightest ones, and count those."""
+        """Once a day forget idle series, if many; at the limit the lightest, and count those."""
         day = bucket * self.params.bucket_ms // 86_400_000
         count, limit = len(self._rows), self.params.live_series
-        new = self._rows.missing(series)
+        new = self._rows.missing(series) if count + len(series) > limit else 0
         full = count + new > limit
         if day == self._pruned_day and not full:
             return
         self._pruned_day = day
         weight = self.bank.weight()
+        if not full and np.count_nonzero(weight) > ROOM_KEPT * count:
+            return
         always = {self._rows.of[key] for key in self._episodes.running}
         rows_max = max(min(limit - new, round(ROOM_KEPT * limit)), 0) if full else count
         kept = self._rows.heaviest(weight, rows_max, always)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 BEFORE_POINTS = 40
 """Points of a series' past that an alert's plot starts with."""
 
+PARTS_A_BUCKET = 2_000
+"""Regions and hashtags of a bucket that are looked at for who takes part: the largest of them."""
+
 TELL_GROWN = 1.02
 """Who takes part is told again when there are so many more of them: what an alert says of them
 must fit its number of users."""
@@ -77,7 +80,11 @@ class Episodes:
             langs = [table.langs[j] for j in table.lang[rows].tolist()]
             users, flags = table.user[rows].tolist(), table.flags[rows].tolist()
             crowd.add(users, langs, flags, int(table.theta[i]))
-            for part, name in _parts(table, key):
+            parts = list(_parts(table, key))
+            if len(parts) > PARTS_A_BUCKET:
+                sizes = np.diff(table.ends, prepend=0)[[part for part, _ in parts]]
+                parts = [parts[j] for j in np.argsort(-sizes, kind="stable")[:PARTS_A_BUCKET]]
+            for part, name in parts:
                 crowd.add_part(name, table.user[table.rows_of(part)].tolist())
 
     def open(
