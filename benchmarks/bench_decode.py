@@ -79,9 +79,10 @@ def ours(data: list[bytes]) -> None:
     """Decode with our decoder, and loop over the parts of each item."""
     decoder = PostDecoder()
     for chunk in data:
-        for item in decoder.decode_chunk(chunk):
-            if type(item) is tuple:
-                _ms, _region, _lang, _post = item
+        for piece in decoder.decode_chunk(chunk).pieces():
+            for item in piece.items:
+                if type(item) is tuple:
+                    _ms, _region, _lang, _post = item
 
 
 def poisoned(data: list[bytes]) -> list[bytes]:
