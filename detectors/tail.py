@@ -19,8 +19,9 @@ enters once, as a value censored at the threshold, so that a wave can't raise it
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -82,7 +83,8 @@ class Tail:
         self._lag_blocks = lag_blocks
         self._shape_max = shape_max
         self._waiting: deque[float] = deque()
-        self._maxima: deque[float] = deque(maxlen=WINDOW_BLOCKS)
+        self._maxima: deque[float] = deque()
+        self._sorted: list[float] = []
         self._started = False
         self._in_block = 0
         self._block_max = -math.inf
@@ -90,6 +92,15 @@ class Tail:
         self._mean_excess = 0.0
         self._threshold = math.inf
         self._in_force = math.inf
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the sorted copy."""
+        return {name: value for name, value in self.__dict__.items() if name != "_sorted"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a copied state, and sort it anew."""
+        self.__dict__.update(state)
+        self._sorted = sorted(self._maxima)
 
     @property
     def threshold(self) -> float:
@@ -149,24 +160,27 @@ class Tail:
             self._run += 1
         if len(self._waiting) > self._lag_blocks:
             self._maxima.append(self._waiting.popleft())
+            insort(self._sorted, self._maxima[-1])
+            if len(self._maxima) > WINDOW_BLOCKS:
+                del self._sorted[bisect_left(self._sorted, self._maxima.popleft())]
 
     def _fit(self) -> None:
-        values = np.sort(np.asarray(self._maxima))
+        values = self._sorted
         blocks = len(values)
-        finite = blocks - int(np.searchsorted(values, -math.inf, side="right"))
+        finite = blocks - bisect_right(values, -math.inf)
         peaks = min(max(PEAKS_MIN, math.ceil(PEAK_SHARE * blocks)), finite - 1)
         if blocks < WARMUP_BLOCKS or peaks < PEAKS_MIN:
             self._threshold = math.inf
             return
-        base = float(values[-peaks - 1])
-        scale, shape = fit_pareto(values[-peaks:] - base, self._shape_max)
+        base = values[-peaks - 1]
+        scale, shape = fit_pareto(np.array(values[-peaks:]) - base, self._shape_max)
         self._mean_excess = scale / (1.0 - shape)
         threshold = base + _excess(scale, shape, self._chance * blocks / peaks)
         # Scores with many ties (a scorer that says 1.0 for all that is strange) have no quantile
         # there: step over a value that alone overspends the budget twice.
         spendable = math.ceil(2 * self._chance * blocks) + 2
         if spendable < blocks:
-            threshold = max(threshold, math.nextafter(float(values[-spendable - 1]), math.inf))
+            threshold = max(threshold, math.nextafter(values[-spendable - 1], math.inf))
         self._threshold = threshold
 
 

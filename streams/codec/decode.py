@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RECORD_BYTES = 1_048_576
 
-PIECE_LINES = 256
+PIECE_LINES = 128
 """Lines that are decoded, and looked at, together."""
 
 PostItem = tuple[int, str, str, RawPost]
