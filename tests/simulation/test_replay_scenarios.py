@@ -154,6 +154,18 @@ def test_every_wave_of_the_kitchen_sink() -> None:
         assert causes.count((truth.level, truth.region, truth.hashtag)) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [7, 8])
+def test_a_flood_in_the_first_days_hides_no_later_wave(seed: int) -> None:
+    """Four days of all waves, the flood on the third: the five after it are found as well."""
+    simulation = simulate("kitchen_sink", days=4.0, rate=0.5, seed=seed)
+    outcome = replay(b"".join(simulation.blocks()), configured(time={"bucket": BUCKET}))
+    causes = [(d["level"], d["region"], d["hashtag"]) for d in outcome.incidents]
+    waves = [truth for truth in simulation.truth if truth.kind == "wave"]
+    found = [w for w in waves if (w.level, w.region, w.hashtag) in causes]
+    assert len(found) == len(waves) == 6
+
+
 def test_thin_wave_in_its_regions() -> None:
     """The thin wave's alert names many of its countries, none of them as the cause."""
     (data,) = own("thin_wave")

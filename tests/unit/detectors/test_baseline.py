@@ -82,6 +82,16 @@ def test_wave_does_not_widen_its_band() -> None:
     assert made.dispersion[0] < before + 1.0 < DISPERSION_MAX
 
 
+def test_two_days_of_a_wave_leave_the_band_of_a_sparse_series() -> None:
+    """One user in five hours, then 80 an hour for two days: the band is as narrow as before."""
+    made = baseline()
+    now = teach(made, HOUR, 7 * 24, lambda hour: float(hour % 5 == 0))
+    before = float(made.dispersion[0])
+    now = teach(made, now, 46, lambda _: 80.0)
+    assert made.dispersion[0] <= before
+    assert expected(made, now) < 8.0
+
+
 def test_bursty_series_has_a_wider_band() -> None:
     """The dispersion of counts with ten times the variance of Poisson is learned."""
     rng = np.random.default_rng(1)

@@ -99,6 +99,16 @@ def test_wave_keeps_threshold() -> None:
     assert before <= tail.threshold < before + 1.0
 
 
+def test_wave_before_the_first_threshold_is_cut() -> None:
+    """A wave while no tail is known yet is cut at the threshold in force: it hides no later one."""
+    rng = np.random.default_rng(6)
+    tail = Tail(60, 1)
+    for hour in range(3 * 24):
+        wave = 30 <= hour < 50
+        tail.add_peak(1_000.0 if wave else float(rng.exponential(size=ROWS).max()), 15.0)
+    assert 5.0 < tail.threshold < 25.0
+
+
 def test_new_level_is_learned() -> None:
     """Scores that stay higher for weeks end their alarm: a run counts again every day."""
     rng = np.random.default_rng(4)

@@ -253,12 +253,48 @@ def test_chunks_do_not_matter() -> None:
     for i in range(0, len(lines), 7):
         parts.feed(lines[i : i + 7])
     parts.end(NOW + HOUR)
-
-    def shown(out: Out) -> list[object]:
-        return [plain(one) if isinstance(one, Partials) else one for one in out]
-
     assert shown(whole.out) == shown(parts.out)
     assert whole.stage.intake == parts.stage.intake
+
+
+def shown(out: Out) -> list[object]:
+    return [plain(one) if isinstance(one, Partials) else one for one in out]
+
+
+class OneByOne(Partition):
+    """A partition whose stage looks at the clock after every single record."""
+
+    def feed(self, lines: Iterable[bytes]) -> OneByOne:
+        batch = self.decoder.decode_chunk(b"".join(line + b"\n" for line in lines), source="log")
+        for piece in batch.pieces():
+            self.out += self.stage._take_each(piece)
+        return self
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(KINDS, st.integers(0, 200), st.integers(0, 9)), min_size=1, max_size=400),
+    st.sampled_from([100, 2_000, 9_000]),
+    st.sampled_from([4, 1_000]),
+)
+def test_at_once_equals_one_by_one(
+    records: list[tuple[str, int, int]], pace_ms: int, limit: int
+) -> None:
+    """Taking posts at once, where that is done, gives what taking each by itself gives."""
+    lines, last = [], post(0, NOW)
+    for number, (kind, seconds, user) in enumerate(records, 1):
+        at = NOW + number * pace_ms + seconds * 1_000
+        at += {"late": -HOUR, "future": DAY}.get(kind, 0)
+        region, tags = ("CN", []) if kind == "home" else ("US", [f"t{user}", f"t{seconds}"])
+        line = post(number, at, user, region, hashtags=tags)
+        line = {"again": last, "broken": b"{", "marker": marker(at)}.get(kind, line)
+        last = line if kind in {"foreign", "home"} else last
+        lines.append(line)
+    limits = {"rows_per_series": 16 * limit, "series_per_bucket": 10 * limit, "held_posts": 20}
+    made = [kind(**limits).start().feed(lines).end(NOW + 2 * DAY) for kind in (Partition, OneByOne)]
+    assert shown(made[0].out) == shown(made[1].out)
+    assert made[0].stage.intake == made[1].stage.intake
+    assert made[0].rejects == made[1].rejects
 
 
 def test_posts_before_a_long_gap_are_not_late() -> None:
