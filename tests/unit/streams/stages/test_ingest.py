@@ -265,6 +265,7 @@ class OneByOne(Partition):
     """A partition whose stage looks at the clock after every single record."""
 
     def feed(self, lines: Iterable[bytes]) -> OneByOne:
+        """Feed lines as one chunk, record by record."""
         batch = self.decoder.decode_chunk(b"".join(line + b"\n" for line in lines), source="log")
         for piece in batch.pieces():
             self.out += self.stage._take_each(piece)
