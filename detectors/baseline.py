@@ -67,9 +67,8 @@ _FEW_ROWS = 16
 class Baseline:
     """Expected fresh users an hour, of many series.
 
-    Rows that no series has taken yet learn zeros like any other, so that a new series starts as
-    one that has been absent for as long as the log is old. The last row is never taken: it is
-    what a row is reset to.
+    The row after the last one taken learns zeros like any other, and a new series starts as a copy
+    of it: as one that has been absent for as long as the log is old.
 
     Attributes:
         age_hours: hours that have been learned.
@@ -109,9 +108,12 @@ class Baseline:
             more = max(2 * capacity, new + 1) - capacity
             for name in _FIELDS:
                 array = getattr(self, name)
-                setattr(self, name, np.concatenate([array, np.repeat(array[-1:], more, axis=0)]))
+                setattr(self, name, np.concatenate([array, np.repeat(array[:1], more, axis=0)]))
             self._counts = [np.concatenate([c, np.zeros(more)]) for c in self._counts]
             self._parents = np.concatenate([self._parents, np.full(more, -1, dtype=np.int64)])
+        for name in _FIELDS:
+            array = getattr(self, name)
+            array[old + 1 : new + 1] = array[old]
         self._parents[old:new] = parents[old:]
         if new - old <= _FEW_ROWS:
             for row, parent in enumerate(parents[old:].tolist(), old):
@@ -130,7 +132,7 @@ class Baseline:
         for name in _FIELDS:
             array = getattr(self, name)
             array[:kept] = array[rows]
-            array[kept : self.rows] = array[-1]
+            array[kept] = array[self.rows]
         for counts in self._counts:
             counts[:kept] = counts[rows]
             counts[kept : self.rows] = 0.0
@@ -139,16 +141,16 @@ class Baseline:
         self.rows = kept
 
     def _refresh(self) -> None:
-        self.rate = (PRIOR_USERS + self.mass) / (PRIOR_HOURS + self.exposure)
+        used = slice(self.rows + 1)
+        users = PRIOR_USERS + self.mass[used]
+        self.rate[used] = users / (PRIOR_HOURS + self.exposure[used])
         self.busiest = float(self.rate[0] * self.profile[0].max())
-        raw = (self.excess + DISPERSION_PRIOR * DISPERSION_PRIOR_WEIGHT) / (
-            self.square + DISPERSION_PRIOR_WEIGHT
+        raw = (self.excess[used] + DISPERSION_PRIOR * DISPERSION_PRIOR_WEIGHT) / (
+            self.square[used] + DISPERSION_PRIOR_WEIGHT
         )
         # A rate that rests on few users is itself uncertain: the predictive distribution of a
         # Poisson count with a gamma-distributed rate adds 1/shape to the dispersion.
-        self.dispersion = np.clip(raw, DISPERSION_MIN, DISPERSION_MAX) + 1.0 / (
-            PRIOR_USERS + self.mass
-        )
+        self.dispersion[used] = np.clip(raw, DISPERSION_MIN, DISPERSION_MAX) + 1.0 / users
 
     def expected(self, rows: IntArray, overlap: FloatArray) -> FloatArray:
         """Expected fresh users of windows.
@@ -176,7 +178,8 @@ class Baseline:
             self._hour = hour
         while self._hour < hour:
             self._close_hour()
-        self._counts[0][rows] += fresh
+        if len(rows):
+            self._counts[0][rows] += fresh
         self._covered[0] += covered
 
     def uncover(self, hour: int, covered: float) -> None:
@@ -191,7 +194,7 @@ class Baseline:
         # Rounded: a sum's last bit depends on how a run of empty buckets was cut into calls.
         counts, covered = self._counts.pop(), round(self._covered.pop(), 9)
         if covered > 0.0:
-            self._learn(hour % HOURS, counts / covered, covered)
+            self._learn(hour % HOURS, counts[: self.rows + 1] / covered, covered)
         counts[:] = 0.0
         self._counts.insert(0, counts)
         self._covered.insert(0, 0.0)
@@ -199,46 +202,54 @@ class Baseline:
 
     def _learn(self, hour_of_day: int, count: FloatArray, covered: float) -> None:
         """Learn an hour's counts (scaled to a full hour), of which ``covered`` were seen."""
-        profile = self.profile[:, hour_of_day].astype(np.float64)
-        forecast = self.rate * profile
+        used = slice(self.rows + 1)
+        profile = self.profile[used, hour_of_day].astype(np.float64)
+        forecast = self.rate[used] * profile
         if self.age_hours >= CLIP_AFTER_HOURS:
-            spread = np.sqrt(forecast * (1.0 + self.dispersion * forecast))
+            spread = np.sqrt(forecast * (1.0 + self.dispersion[used] * forecast))
             ceiling = forecast + CLIP_SIGMAS * spread + 1.0
             clipped = count > ceiling
-            self.clipped += (1.0 - _CLIPPED_DECAY) * (clipped - self.clipped)
-            usual = ~clipped | (self.clipped > BELIEVED_SHARE)
+            share = self.clipped[used]
+            share += (1.0 - _CLIPPED_DECAY) * (clipped - share)
+            usual = ~clipped | (share > BELIEVED_SHARE)
             count = np.where(usual, count, ceiling)
             if covered > COVERED_MIN:
                 error = count - forecast
-                self.square *= _DISPERSION_DECAY
-                self.square += usual * forecast * forecast
-                self.excess *= _DISPERSION_DECAY
-                self.excess += usual * (error * error - forecast)
+                square, excess = self.square[used], self.excess[used]
+                square *= _DISPERSION_DECAY
+                square += usual * forecast * forecast
+                excess *= _DISPERSION_DECAY
+                excess += usual * (error * error - forecast)
         self.age_hours += covered
         decay = _RATE_DECAY**covered
-        self.mass = self.mass * decay + covered * count
-        self.exposure = self.exposure * decay + covered * profile
+        mass, exposure = self.mass[used], self.exposure[used]
+        mass *= decay
+        mass += covered * count
+        exposure *= decay
+        exposure += covered * profile
         self._learn_profile(hour_of_day, count, covered)
         self._refresh()
 
     def _learn_profile(self, hour_of_day: int, count: FloatArray, covered: float) -> None:
         days = self._profile_days
         days[hour_of_day] = days[hour_of_day] * _PROFILE_DECAY + covered
-        column = self.profile_mass[:, hour_of_day]
+        used = slice(self.rows + 1)
+        column = self.profile_mass[used, hour_of_day]
         column *= np.float32(_PROFILE_DECAY)
         column += (covered * count).astype(np.float32)
         # What this hour of the day would have brought at a flat profile.
-        flat = self.mass / np.maximum(self.exposure, 1e-9) * days[hour_of_day]
+        flat = self.mass[used] / np.maximum(self.exposure[used], 1e-9) * days[hour_of_day]
         # ``all`` first, so that its children borrow what it has just learned; a pair borrows what
         # its region had the day before.
-        mine = self.profile[:, hour_of_day]
+        parents, mine = self._parents[used], self.profile[used, hour_of_day]
         mine[0] = (column[0] + PROFILE_PRIOR) / (flat[0] + PROFILE_PRIOR)
-        borrowed = np.where(self._parents >= 0, mine[self._parents], np.float32(1.0))
+        borrowed = np.where(parents >= 0, mine[parents], np.float32(1.0))
         borrowed[0] = 1.0
         mine[:] = (column + PROFILE_PRIOR * borrowed) / (flat + PROFILE_PRIOR)
         if hour_of_day == HOURS - 1:
             # About 1 on average, also after a change of level, which the rate learns faster.
-            self.profile /= self.profile.mean(axis=1, keepdims=True)
+            shapes = self.profile[used]
+            shapes /= shapes.mean(axis=1, keepdims=True)
 
 
 def overlap(hour_from: FloatArray, hour_to: float) -> FloatArray:

@@ -45,10 +45,13 @@ class Counting:
             Fresh users of each series, scaled up where it is sampled, shape (series,).
         """
         known = self._rows
-        theta = np.minimum(known.theta[rows], table.theta)
-        known.theta[rows] = theta
+        theta = table.theta
+        if known.sampled or (theta < WHOLE).any():
+            known.sampled = True
+            theta = np.minimum(known.theta[rows], theta)
+            known.theta[rows] = theta
         if self._memory.over_limit(bucket):
-            n = len(known)
+            n, known.sampled = len(known), True
             known.theta[:n] = self._memory.shrink(known.theta[:n], known.hashes[:n])
             theta = known.theta[rows]
         if len(table.user) <= FEW_ROWS:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 LOOKBACK_HOURS = 12.0
 ROOM_KEPT = 0.75
 """Share of the live series that stays when the limit is reached, so that it is not reached anew
-with every bucket; and idle ones are forgotten when they are the rest of it."""
+with every bucket."""
+USED_MIN = 0.5
+"""Idle series are forgotten when they are the larger half: moving all others takes time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +375,7 @@ class Detect:
             return
         self._pruned_day = day
         weight = self.bank.weight()
-        if not full and np.count_nonzero(weight) > ROOM_KEPT * count:
+        if not full and np.count_nonzero(weight) > USED_MIN * count:
             return
         always = {self._rows.of[key] for key in self._episodes.running}
         rows_max = max(min(limit - new, round(ROOM_KEPT * limit)), 0) if full else count

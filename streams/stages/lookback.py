@@ -20,11 +20,12 @@ CHARS_A_ROW = 3
 
 
 class Past(NamedTuple):
-    """One closed bucket: its table, and the fresh users of each of its series."""
+    """One closed bucket: its table, the fresh users of each of its series, its size in rows."""
 
     bucket: int
     table: Table
     fresh: FloatArray
+    size: int
 
 
 class Lookback:
@@ -45,12 +46,12 @@ class Lookback:
     def add(self, bucket: int, table: Table, fresh: FloatArray) -> None:
         """Append a bucket, newer than all before, and drop what is too old or too much."""
         past = self._past
-        past.append(Past(bucket, table, fresh))
-        self._rows += _size(table)
+        past.append(Past(bucket, table, fresh, _size(table)))
+        self._rows += past[-1].size
         while past[0].bucket <= bucket - self.buckets_max or (
             self._rows > self.rows_max and len(past) > 1
         ):
-            self._rows -= _size(past.popleft().table)
+            self._rows -= past.popleft().size
 
     def since(self, bucket: int) -> Iterator[Past]:
         """The buckets from ``bucket`` on, oldest first; empty ones are absent."""

@@ -21,6 +21,7 @@ class Rows:
         parents: row of each row's parent, -1 for ``all``, shape (capacity,).
         hashes: stable hash of each key, shape (capacity,).
         theta: share of its users that a series follows, shape (capacity,).
+        sampled: may any theta be less than ``WHOLE``?
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class Rows:
         self.parents = np.full(256, -1, dtype=np.int64)
         self.hashes = np.zeros(256, dtype=np.int64)
         self.theta = np.full(256, WHOLE, dtype=np.int64)
+        self.sampled = False
         self._add([ALL])
 
     def __len__(self) -> int:
