@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 PIPE_COLUMNS = 100_000
 """Lines for a file or another program are as long as they are."""
 
-DEMO_SCENARIO, DEMO_DAYS, DEMO_RATE, DEMO_SEED = "january", 7.0, 1.0, 2025
+DEMO_SCENARIO, DEMO_DAYS, DEMO_RATE, DEMO_SEED = "january", 8.0, 2.0, 2025
 
 
 def version() -> str:
@@ -92,7 +92,7 @@ def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "posts.jsonl.zst"
     shown = _console(environ)
-    shown.print("Simulating the week of 8 to 15 January 2025 …", highlight=False)
+    shown.print("Simulating 8 to 15 January 2025, two posts a second …", highlight=False)
     world = make_simulation(DEMO_SCENARIO, days=DEMO_DAYS, rate=DEMO_RATE, seed=DEMO_SEED)
     with _open_output(str(log)) as out:
         for block in world.blocks():

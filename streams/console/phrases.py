@@ -214,10 +214,9 @@ def peak(data: Data) -> str:
 
 def window(data: Data) -> str:
     """Return what decided: the winning window's observed and expected new users."""
-    return (
-        f"{people(data['observed'])} new users in {duration(data['window_minutes'])}, "
-        f"{usual(data['expected'])}"
-    )
+    observed = round(data["observed"])
+    users = f"{observed:,} new user{'' if observed == 1 else 's'}"
+    return f"{users} in {duration(data['window_minutes'])}, {usual(data['expected'])}"
 
 
 def growth(data: Data) -> str | None:

@@ -32,6 +32,7 @@ _X = 1000.0
 _ROW = 15
 _AXIS = 22
 _RIGHT_HALF = 0.6
+_SMALLEST = 1e-9
 _BAND_REACH = 2.0
 
 
@@ -285,7 +286,7 @@ def _lanes(lanes: Sequence[Lane], axis: Axis, top: int) -> Iterable[str]:
 
 def _nice(value: float) -> float:
     """The least round number from ``value`` on, so that the axis reads well."""
-    if value <= 0:
+    if value < _SMALLEST:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(value))
     return next(unit * step for step in (1, 2, 3, 4, 5, 6, 8, 10, 20) if unit * step >= value)

@@ -169,7 +169,13 @@ def _shares(title: str, items: Sequence[phrases.Data], name: str, prefix: str = 
 def _details(story: Story) -> str:
     data = story.data
     members = table(
-        [("Series", "w"), ("Excess users", "n"), ("Share", "n"), ("Opened", "t"), ("Now", "w")],
+        [
+            ("Series", "w"),
+            ("Above usual", "n"),
+            ("Share", "n"),
+            ("Opened", "t"),
+            ("Now", "w"),
+        ],
         [
             (
                 f"<bdi>{escape(phrases.series_name(member['series']))}</bdi>",

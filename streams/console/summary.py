@@ -101,7 +101,7 @@ def _print_intake(summary: Summary, console: Console) -> None:
         ("posts", f"{summary.posts:,}{_speed(summary)}"),
         ("foreign", f"{intake.foreign:,}{_share(intake.foreign, summary.posts)}"),
         ("rejected", _rejected(intake.rejected)),
-        ("late", f"{intake.late:,}"),
+        ("late", f"{intake.late:,}{_share(intake.late, summary.posts)}"),
         ("duplicates", f"{intake.duplicate:,}"),
     ]
     if intake.hashtags_dropped:
@@ -205,7 +205,7 @@ def _news(alert: Mapping[str, Any]) -> str:
     since = f"{users} since {phrases.moment(data['onset_at'])}"
     kind = phrases.kind(alert)
     if kind == "peaked":
-        return f"past its peak; {since}; {phrases.peak(data)}"
+        return f"arrivals are past their peak; {since}; {phrases.peak(data)}"
     growth = phrases.growth(data)
     grown = f"{since}, {growth}" if growth else since
     origin = f"from {phrases.ranking(data['regions'], 'region', most=3)}"

@@ -142,16 +142,25 @@ class _Track:
         self.bins = wide
         return factor
 
+    def _minutes(self, index: int) -> float:
+        """Minutes of a bin for which there were data.
+
+        A bucket in which nobody came has no row: it is a zero, unless there is no row in all of
+        the bin. Before the first row and after the last one there is nothing.
+        """
+        held = self.bins.get(index)
+        if held is None:
+            return 0.0
+        return self.width_ms / _MINUTE_MS if self._first < index < self._last else held.minutes
+
     def covered_minutes(self, start_ms: int, width_ms: int) -> float:
-        """Minutes between ``start_ms`` and ``width_ms`` later for which there were rows."""
+        """Minutes between ``start_ms`` and ``width_ms`` later for which there were data."""
         if not self.bins:
             return 0.0
-        if width_ms < self.width_ms:
-            held = self.bins.get(start_ms // self.width_ms)
-            return held.minutes * width_ms / self.width_ms if held else 0.0
         first = start_ms // self.width_ms
-        indices = range(first, first + width_ms // self.width_ms)
-        return sum(self.bins[index].minutes for index in indices if index in self.bins)
+        if width_ms < self.width_ms:
+            return self._minutes(first) * width_ms / self.width_ms
+        return sum(map(self._minutes, range(first, first + width_ms // self.width_ms)))
 
     def steps(self, coverage: _Track | None) -> list[Step]:
         """The bins in order; with ``coverage``, where it has data and this has none is zero."""
@@ -161,7 +170,7 @@ class _Track:
         for index in range(self._first, self._last + 1) if self.bins else ():
             start_ms = index * self.width_ms
             held = self.bins.get(index)
-            covered = held.minutes if held else 0.0
+            covered = self._minutes(index)
             if coverage is not None:
                 covered = max(covered, coverage.covered_minutes(start_ms, self.width_ms))
             if covered <= 0:

@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.console.plot import Axis, Lane, Mark, share_bar, sparkline, time_chart
@@ -37,6 +37,7 @@ finite = st.floats(0, 1e12)
     st.integers(-(10**6), 10**7),
     st.integers(1, 10**8),
 )
+@example([(0, 0.0, 0.0, 5e-324)], 0, 1)
 def test_chart_is_sound_xml_of_finite_numbers(
     values: list[tuple[int, float, float, float]], start: int, minutes: int
 ) -> None:
