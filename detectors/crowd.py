@@ -83,9 +83,15 @@ class Crowd:
         while self._part_entries > ENTRIES_MAX:
             self._cut(self.theta // 2)
         if len(self._parts) > PARTS_MAX:
-            kept = heapq.nsmallest(PARTS_MAX // 2, self._parts.items(), key=_by_size)
-            self._parts = dict(kept)
-            self._part_entries = sum(len(users) for _, users in kept)
+            self._drop_small_parts()
+
+    def _drop_small_parts(self) -> None:
+        """Drop the smaller half of the parts, but no region: there are few of them."""
+        parts = self._parts
+        tags = ((name, users) for name, users in parts.items() if not name.startswith("region/"))
+        kept = dict(heapq.nsmallest(PARTS_MAX // 2, tags, key=_by_size))
+        self._parts = {n: u for n, u in parts.items() if n in kept or n.startswith("region/")}
+        self._part_entries = sum(map(len, self._parts.values()))
 
     def _cut(self, theta: int) -> None:
         self.theta = theta

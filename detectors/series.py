@@ -19,8 +19,6 @@ Level = Literal["all", "region", "hashtag", "pair"]
 ALL = "all"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-WEEK_MS = 7 * DAY_MS
-UNKNOWN_REGION = "ZZ"
 
 # Unicode's default-ignorable characters that are letters or marks, so that their category alone
 # does not give them away; they render as nothing and would split one hashtag into many.

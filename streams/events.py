@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
-I32 = NDArray[np.int32]
 I16 = NDArray[np.int16]
 U8 = NDArray[np.uint8]
 

@@ -230,9 +230,6 @@ class Replay:
         for data in self._correlate.ongoing():
             self._incidents[data["incident_id"]] = data
         first = [s.ingest.first_ms for s in self._sources if s.ingest.first_ms is not None]
-        age = self._detect.age
-        if age.began_anew and age.first is not None:
-            first = [age.first * self.settings.time.bucket_ms]
         judged = self._detect.judged_from_ms
         last = max((source.clock for source in self._sources), default=-1)
         return Summary(

@@ -26,13 +26,12 @@ class Age:
         warmup: buckets after the first without an alarm.
 
     Attributes:
-        first: its first bucket, None before that.
-        began_anew: was there something earlier that is not taken for a part of the log?
+        first: its first bucket, None before that; later by as much as there was no data in its
+            first hours.
     """
 
     def __init__(self, bucket_minutes: float, settle: int, warmup: int) -> None:
         self.first: int | None = None
-        self.began_anew = False
         self._minutes = bucket_minutes
         self._settle = settle
         self._warmup = warmup
@@ -40,11 +39,13 @@ class Age:
         self._tests, self._tests_hours = 0.0, 0.0
 
     def begin(self, bucket: int) -> None:
-        """The log begins with a bucket; what it held before is forgotten."""
-        self.began_anew = self.first is not None
+        """The log begins with a bucket."""
         self.first = bucket
-        self._early = 0.0
-        self._tests, self._tests_hours = 0.0, 0.0
+
+    def leave_out(self, buckets: int) -> None:
+        """Let so many buckets of a hole in the first hours not count for the log's age."""
+        assert self.first is not None
+        self.first += buckets
 
     @property
     def settles_at(self) -> int:
@@ -55,6 +56,10 @@ class Age:
     def is_settled(self, bucket: int) -> bool:
         """Is a bucket to be learned?"""
         return bucket >= self.settles_at
+
+    def is_early(self, bucket: int) -> bool:
+        """Does a bucket come before enough has been learned to say how odd a silence is?"""
+        return bucket <= self.settles_at + self._settle
 
     def is_warm(self, bucket: int) -> bool:
         """May a bucket raise an alarm?"""
@@ -67,7 +72,7 @@ class Age:
         return None if self.first is None else self.first + self._warmup
 
     def is_hole(self, since: int, until: int) -> bool:
-        """Is a silence too unlikely, given the rate at which the unsettled log began?
+        """Is a silence too unlikely, given the rate of the first hours' posts so far?
 
         Args:
             since: its first bucket.

@@ -123,6 +123,7 @@ class OpenBucket:
         self._rows = self._rows[:, used]
         self.posts = set(self._rows[1].tolist())
         names = list(self._tags)
+        kept_series = set(self._series.tolist())
         old = np.unique(self._series & _TAG_MASK)
         self._tags = _numbers()
         new = np.zeros(len(names) + 1, dtype=np.int64)
@@ -132,7 +133,7 @@ class OpenBucket:
         self._theta = {
             (number >> _TAG_BITS << _TAG_BITS) | int(new[number & _TAG_MASK]): theta
             for number, theta in self._theta.items()
-            if not number & _TAG_MASK or new[number & _TAG_MASK]
+            if number in kept_series
         }
         self._series = regions | new[self._series & _TAG_MASK]
 

@@ -154,7 +154,7 @@ class Detect:
         bucket = first
         if self._silent_since is None and first <= last:
             self._silent_since = first
-        if self._began_unsettled:
+        if self._began_early:
             return
         while bucket <= last:
             # An hour at a time, since the odds of silence are the same within an hour.
@@ -201,18 +201,24 @@ class Detect:
         return end
 
     @property
-    def _began_unsettled(self) -> bool:
-        """Did the present silence begin before the log had settled? Then its end judges it."""
-        return self._silent_since is not None and not self.age.is_settled(self._silent_since)
+    def _began_early(self) -> bool:
+        """Did the present silence begin before much was learned? Then its end judges it."""
+        return self._silent_since is not None and self.age.is_early(self._silent_since)
 
-    def _end_early_silence(self, since: int, bucket: int) -> None:
-        """Believe a silence that began in the first hours of a log, or let the log begin anew.
+    def _end_early_silence(self, since: int, bucket: int, notices: list[Notice]) -> None:
+        """Believe a silence that began in the first hours of a log, or take it for a hole.
 
-        Whatever was there before is then no more than a few stray posts, or the data had a hole:
-        both would pass the time of silence off as time in which little was usual.
+        A hole, be it after a few stray posts or an outage, does not count for the log's age: it
+        would pass for time in which little was usual.
         """
-        if self.age.is_hole(since, bucket):
-            self.age.begin(bucket)
+        learned = self.age.is_settled(since)
+        is_hole = self.age.is_hole(since, bucket)
+        if is_hole:
+            self.age.leave_out(bucket - since)
+            details = self._minutes_of(since, bucket - 1)
+            notices += [Notice("gap", s, bucket, since, details) for s in ("open", "closed")]
+        if learned:
+            self.bank.skip(since, bucket - 1, missing=is_hole)
         elif self.age.is_settled(bucket):
             self.bank.skip(self.age.settles_at, bucket - 1, missing=False)
 
@@ -226,8 +232,8 @@ class Detect:
         if self._missing and self._silent_since is not None:
             details = self._minutes_of(self._silent_since, bucket - 1)
             notices.append(Notice("gap", "closed", bucket, self._silent_since, details))
-        if self._silent_since is not None and self._began_unsettled:
-            self._end_early_silence(self._silent_since, bucket)
+        if self._silent_since is not None and self._began_early:
+            self._end_early_silence(self._silent_since, bucket, notices)
         self._silent_since, self._missing = None, False
         table = merge(partials, self.params.rows_per_series)
         self._make_room(bucket, table.series)

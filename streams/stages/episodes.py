@@ -25,7 +25,7 @@ BEFORE_POINTS = 40
 """Points of a series' past that an alert's plot starts with."""
 
 PARTS_A_BUCKET = 2_000
-"""Regions and hashtags of a bucket that are looked at for who takes part: the largest of them."""
+"""Parts of a bucket that are looked at for who takes part: the regions and largest hashtags."""
 
 TELL_GROWN = 1.02
 """Who takes part is told again when there are so many more of them: what an alert says of them
@@ -83,6 +83,7 @@ class Episodes:
             parts = list(_parts(table, key))
             if len(parts) > PARTS_A_BUCKET:
                 sizes = np.diff(table.ends, prepend=0)[[part for part, _ in parts]]
+                sizes[[name.startswith("region/") for _, name in parts]] += len(table.user)
                 parts = [parts[j] for j in np.argsort(-sizes, kind="stable")[:PARTS_A_BUCKET]]
             for part, name in parts:
                 crowd.add_part(name, table.user[table.rows_of(part)].tolist())

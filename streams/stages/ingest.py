@@ -194,8 +194,8 @@ class Ingest:
     def _begin(self, start_ms: int) -> None:
         """Start the partition at its earliest post.
 
-        That may be a stray one, years old: the detect stage, which sees all partitions, lets the
-        log begin anew after a silence that its first posts do not account for.
+        That may be a stray one, years old: the detect stage, which sees all partitions, does not
+        count a silence for the log's age that its first posts do not account for.
         """
         self.first_ms = start_ms
         self._through = (start_ms - self.params.allowed_lateness_ms) // self.params.bucket_ms - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,6 @@ from detectors.users import WHOLE
 from streams.stages.cells import FEW_POSTS, OpenBucket, Row
 
 if TYPE_CHECKING:
-    from random import Random
-
     from streams.events import Partials
 
 LANGS = ["", "en", "es", "de"]
@@ -167,6 +166,24 @@ def test_folded_series_of_one_row_is_a_sample() -> None:
     posts += [("GB", [], post(0, 2)), ("US", [], post(0, 1)), ("US", [], post(0, 3))]
     found = close(posts, rows_max=3)
     assert found.theta[found.series.index("region/GB")] < WHOLE
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.integers(3, 30), st.integers(4, 30))
+def test_both_limits_in_one_bucket(seed: int, rows_max: int, series_max: int) -> None:
+    """Sampled series and dropped ones in one bucket: what stays is whole below its own theta."""
+    random = Random(seed)  # noqa: S311 - not for secrets
+    bucket = OpenBucket(rows_max, series_max)
+    for number in range(400):
+        tags = {f"t{int(random.paretovariate(0.6)) % 40}" for _ in range(random.randrange(3))}
+        row = post(number, int(random.paretovariate(0.5)) % 90)
+        bucket.add(row, random.choice(["US", "GB"]), sorted(tags))
+    found = bucket.close(0, 0, LANGS)
+    assert len(found.series) <= max(series_max, series_max // 2 + 3)
+    sizes = np.diff(found.ends, prepend=0)
+    assert sizes.min() >= 1
+    assert sizes.max() <= rows_max
+    assert np.all(found.user < np.repeat(found.theta, sizes))
 
 
 def test_memory_of_a_bucket_is_bounded() -> None:

@@ -133,17 +133,28 @@ def test_stray_posts_before_a_log_do_not_age_it(posts: int, before: int) -> None
     world[FIRST - before] = [(n, "US", "") for n in range(posts)]
     detect = stage()
     outcomes = run(detect, world, FIRST + 3 * DAY)
-    assert detect.age.first == FIRST
-    assert detect.age.began_anew
+    assert detect.age.first == FIRST - 1
     assert [o for o in outcomes if o.episodes] == []
 
 
-@pytest.mark.parametrize("after", [HOUR, 3 * HOUR, 5 * HOUR + 3])
+@pytest.mark.parametrize("after", [HOUR, 3 * HOUR, 5 * HOUR + 3, 6 * HOUR, 6 * HOUR + 1])
 def test_outage_in_a_log_s_first_hours_is_no_quiet_time(after: int) -> None:
     """An outage of a day that begins before the log has settled is not learned as quiet."""
     world = {b: p for b, p in quiet(5).items() if not after <= b - FIRST < after + DAY}
     outcomes = run(stage(), world, FIRST + 5 * DAY)
     assert [o for o in outcomes if o.episodes] == []
+    assert [n.kind for n in notices(outcomes) if n.status == "closed"] == ["gap"]
+
+
+def test_a_log_of_a_few_hours_a_day_is_judged() -> None:
+    """Posts in four hours of each day: the rest does not count, and a wave is found in the end."""
+    world = {b: p for b, p in quiet(14).items() if b % DAY < 4 * HOUR}
+    start = FIRST // DAY * DAY + 12 * DAY + HOUR
+    wave(world, start, [40] * HOUR)
+    outcomes = run(stage(), world, FIRST + 14 * DAY)
+    opened = {r.opened for o in outcomes for r in o.episodes if r.series == "hashtag/wave"}
+    assert opened
+    assert min(opened) - start < HOUR
 
 
 def test_short_early_silence_is_believed() -> None:
@@ -153,7 +164,6 @@ def test_short_early_silence_is_believed() -> None:
     run(detect, world, FIRST + 3 * DAY)
     assert detect.age.first is not None
     assert detect.age.first <= FIRST + HOUR
-    assert not detect.age.began_anew
 
 
 def test_wave_lives_its_life() -> None:
