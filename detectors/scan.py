@@ -179,13 +179,6 @@ class ScanBank:
             expected = expected + backlog * share
         return expected
 
-    def _expected_of(self, bucket: int, row: int) -> list[float]:
-        """The same of one row."""
-        if self._gap is not None:
-            return self._expected(bucket, np.array([row]))[0].tolist()  # type: ignore[no-any-return]
-        means = self.baseline.profile[row] @ self._overlap(bucket)
-        return (means * self.baseline.rate[row]).tolist()  # type: ignore[no-any-return]
-
     def log_silence(self, first: int, last: int) -> float:
         """See ``Bank.log_silence``."""
         hours = (last + 1 - first) * self.bucket_hours
@@ -269,10 +262,10 @@ class ScanBank:
         baseline, spans, width = self.baseline, self._spans, len(self._spans)
         seen = [0.0, 0.0]
         thresholds = (self._threshold(0), self._threshold(1))
-        for i in at:
+        expected = self._expected(bucket, rows[at]).tolist()
+        for i, means in zip(at, expected, strict=True):
             row, newest, share = int(rows[i]), float(fresh[i]), float(precision[i])
             before = self._sums.flat[row * width : (row + 1) * width].tolist()
-            means = self._expected_of(bucket, row)
             dispersion = float(baseline.dispersion[row])
             young = int(baseline.mass[row] < YOUNG_USERS)
             reach = bucket + 1 - max(int(self._not_before[row]), self._start)

@@ -183,12 +183,15 @@ class OpenBucket:
             langs: language of each number.
         """
         few = not len(self._series) and len(self._new) <= min(FEW_POSTS, self.rows_max)
-        keys, ends, theta, (user, post, lang, flags) = (
-            self._close_few() if few else self._close_many()
-        )
+        keys, ends, theta, rows = self._close_few() if few else self._close_many()
+        user, post, lang, flags = rows
         used = sorted({*lang.tolist()}, key=langs.__getitem__)
-        number = np.zeros(len(langs), dtype=np.int16)
-        number[used] = range(len(used))
+        if len(used) > 1:
+            number = np.zeros(len(langs), dtype=np.int16)
+            number[used] = range(len(used))
+            lang = number[lang]
+        else:
+            lang = np.zeros(len(lang), dtype=np.int16)
         return Partials(
             partition=partition,
             bucket=bucket,
@@ -197,14 +200,15 @@ class OpenBucket:
             theta=theta,
             user=user,
             post=post,
-            lang=number[lang],
+            lang=lang,
             flags=flags.astype(np.uint8),
             langs=[langs[i] for i in used],
         )
 
     def _close_few(self) -> tuple[list[str], IntArray, IntArray, IntArray]:
         cells: dict[str, list[Row]] = {}
-        for row, region, tags in sorted(self._new, key=_row_of):
+        added = self._new if len(self._new) == 1 else sorted(self._new, key=_row_of)
+        for row, region, tags in added:
             keys = [ALL, region_key(region)]
             for tag in tags:
                 keys += (hashtag_key(tag), pair_key(region, tag))
