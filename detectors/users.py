@@ -31,6 +31,7 @@ POSTS_PER_USER_MAX = 256
 """Rows one user may hold in a sample that has to be cut, so that a bot cannot fill it."""
 
 _EMPTY = -1
+_NEVER = -(1 << 30)
 _LOAD_MAX = 0.7
 _LOAD_NEW = 0.45
 _MANY = 256
@@ -121,10 +122,10 @@ class FreshMemory:
                 slot = (slot + 1) & mask
             if found == _EMPTY:
                 key_at[slot] = key
-                row_at[slot] = row
                 self.used += 1
             elif bucket_at[slot] > dead:
                 continue
+            row_at[slot] = row
             bucket_at[slot] = bucket
             fresh[i] = 1
         return fresh
@@ -177,10 +178,11 @@ class FreshMemory:
         """Forget all series but ``rows``; ``rows[i]`` becomes row ``i`` of ``count`` old ones."""
         new = np.full(count, -1, dtype=np.int32)
         new[rows] = np.arange(len(rows), dtype=np.int32)
-        live = self._key != _EMPTY
-        live[live] = new[self._row[live]] >= 0
-        self._row[live] = new[self._row[live]]
-        self._refill(live, 0)
+        taken = np.flatnonzero(self._key != _EMPTY)
+        row = new[self._row[taken]]
+        self._row[taken] = np.maximum(row, 0)
+        # What is forgotten dies in its place, where the next rebuilding finds it.
+        self._bucket[taken[row < 0]] = _NEVER
 
     def over_limit(self, bucket: int) -> bool:
         """Are there more living entries than ``entries_max``? Drops the dead to find out."""

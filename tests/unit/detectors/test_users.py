@@ -164,7 +164,11 @@ def test_keep_renumbers() -> None:
     memory = FreshMemory(10, 1_000)
     admit(memory, [(row, user) for row in range(4) for user in USERS[:3]], 100)
     memory.keep(np.array([0, 3]), 4)
+    assert not memory.over_limit(100)
+    memory.entries_max = 6
+    assert not memory.over_limit(100), "only six entries live"
     assert memory.used == 6
+    memory.entries_max = 1_000
     assert admit(memory, [(row, USERS[0]) for row in range(4)], 101) == [0, 1, 1, 0]
     # Row 3 is row 1 now: forgetting row 1 forgets what was row 3's.
     memory.keep(np.array([0]), 4)
