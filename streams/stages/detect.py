@@ -15,6 +15,7 @@ from detectors.users import precision
 from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
 from streams.stages.age import MISSING_ODDS, Age
 from streams.stages.counting import Counting
+from streams.stages.drops import Drops
 from streams.stages.episodes import Episodes
 from streams.stages.lookback import Lookback
 from streams.stages.merge import Table, merge
@@ -89,7 +90,7 @@ class Detect:
         self.age = Age(self._minutes, settle, params.warmup)
         self._silent_since: int | None = None
         self._missing = False
-        self._dropped, self._dropped_told, self._dropped_hour = 0.0, 0.0, -1
+        self._drops = Drops(params.bucket_ms)
         self._pruned_day = -1
         bank.resize(self._rows.parents[:1])
 
@@ -242,7 +243,8 @@ class Detect:
         fresh = self._counting.count(bucket, table, rows)
         self._lookback.add(bucket, table, fresh)
         self.age.count(table, float(fresh[0]))
-        self._notice_drops(bucket, notices)
+        in_ingest = sum(intake.series_dropped for intake in self._intakes.values())
+        notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):
             some = np.flatnonzero(fresh)
             scored, counts = self._judge(bucket, rows[some], fresh[some], table, outcomes, notices)
@@ -364,7 +366,7 @@ class Detect:
             "late": intake.late,
             "duplicates": intake.duplicate,
             "rejected": sum(intake.rejected.values()),
-            "series_dropped": intake.series_dropped + int(self._dropped),
+            "series_dropped": intake.series_dropped + self._drops.series,
         }
         rate = float(expected[0]) * 60 / self._minutes
         return Outcome(bucket, records, rate, points, notices, counts)
@@ -386,23 +388,8 @@ class Detect:
         always = {self._rows.of[key] for key in self._episodes.running}
         rows_max = max(min(limit - new, round(ROOM_KEPT * limit)), 0) if full else count
         kept = self._rows.heaviest(weight, rows_max, always)
-        self._dropped += int(np.count_nonzero(weight)) - int(np.count_nonzero(weight[kept]))
+        self._drops.series += int(np.count_nonzero(weight)) - int(np.count_nonzero(weight[kept]))
         if len(kept) < count:
             self._rows.keep(kept)
             self._counting.keep(kept, count)
             self.bank.keep(kept)
-
-    def _notice_drops(self, bucket: int, notices: list[Notice]) -> None:
-        """Say at most once an hour that limits have dropped series."""
-        hour = bucket * self.params.bucket_ms // 3_600_000
-        if hour == self._dropped_hour:
-            return
-        dropped = self._dropped + sum(i.series_dropped for i in self._intakes.values())
-        if dropped > self._dropped_told:
-            self._dropped_hour = hour
-            details = {
-                "series_dropped": dropped - self._dropped_told,
-                "series_live": len(self._rows),
-            }
-            notices.append(Notice("capped", "open", bucket, bucket, details))
-            self._dropped_told = dropped
