@@ -3,9 +3,9 @@
 A line that holds exactly the mapped fields is read by one call, since every check is part of its
 type: nothing is skipped, so nothing can hide in what is skipped. Where a log turns out to carry
 other fields too, a second type skips them, and the whole chunk is searched at once for what
-msgspec would let pass in them: invalid UTF-8 and deep nesting. Lines are read a few hundred at a
-time; if any of them fails, these few hundred are read one by one, and what fails is looked at
-again by itself; `diagnose` names the reason.
+msgspec would let pass in them: invalid UTF-8 and deep nesting. Lines are read ``PIECE_LINES``
+at a time; if any of them fails, these are read one by one, and what fails is looked at again by
+itself; `diagnose` names the reason.
 """
 
 from __future__ import annotations

@@ -82,13 +82,13 @@ class OpenBucket:
 
     def _keep_limits(self) -> None:
         series, where, sizes = np.unique(self._series, return_inverse=True, return_counts=True)
-        is_over = bool(np.any(sizes > self.rows_max))
-        for i in np.flatnonzero(sizes > self.rows_max).tolist():
+        large = np.flatnonzero(sizes > self.rows_max).tolist()
+        for i in large:
             self._sample(int(series[i]), np.flatnonzero(where == i))
         left = len(series)
         if left > self.series_max:
             left -= self._drop_lightest(series, where, sizes)
-        if is_over or left < len(series):
+        if large or left < len(series):
             self._forget_unused()
         # Limits may be passed by a quarter of what is kept before they are seen to again: were
         # they kept at every post, many posts would take quadratic time.
@@ -225,13 +225,14 @@ class OpenBucket:
 
     def _close_many(self) -> tuple[list[str], IntArray, IntArray, IntArray]:
         self._gather()
-        if len(np.unique(self._series)) > self.series_max:
+        numbers, series = np.unique(self._series, return_inverse=True)
+        if len(numbers) > self.series_max:
             self._keep_limits()
+            numbers, series = np.unique(self._series, return_inverse=True)
         n = self._rows.shape[1]
         by_user = np.lexsort((self._rows[1], self._rows[0]))
         rank = np.empty(n, dtype=np.int64)
         rank[by_user] = np.arange(n)
-        numbers, series = np.unique(self._series, return_inverse=True)
         keys = self._keys(numbers)
         order = sorted(range(len(keys)), key=keys.__getitem__)
         place = np.empty(len(keys), dtype=np.int64)

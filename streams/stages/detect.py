@@ -155,15 +155,12 @@ class Detect:
         bucket = first
         if self._silent_since is None and first <= last:
             self._silent_since = first
-        if self._began_early:
+        if self._early_silence is not None:
             return
         while bucket <= last:
             # An hour at a time, since the odds of silence are the same within an hour.
-            end = (
-                last
-                if self._missing
-                else min(last, (bucket // self._per_hour + 1) * self._per_hour - 1)
-            )
+            hour = bucket // self._per_hour
+            end = last if self._missing else min(last, (hour + 1) * self._per_hour - 1)
             if self._missing:
                 self.bank.skip(bucket, end, missing=True)
             else:
@@ -202,9 +199,10 @@ class Detect:
         return end
 
     @property
-    def _began_early(self) -> bool:
-        """Did the present silence begin before much was learned? Then its end judges it."""
-        return self._silent_since is not None and self.age.is_early(self._silent_since)
+    def _early_silence(self) -> int | None:
+        """Since when it is silent, if that began before much was learned: its end judges it."""
+        since = self._silent_since
+        return since if since is not None and self.age.is_early(since) else None
 
     def _end_early_silence(self, since: int, bucket: int, notices: list[Notice]) -> None:
         """Believe a silence that began in the first hours of a log, or take it for a hole.
@@ -233,8 +231,8 @@ class Detect:
         if self._missing and self._silent_since is not None:
             details = self._minutes_of(self._silent_since, bucket - 1)
             notices.append(Notice("gap", "closed", bucket, self._silent_since, details))
-        if self._silent_since is not None and self._began_early:
-            self._end_early_silence(self._silent_since, bucket, notices)
+        if (since := self._early_silence) is not None:
+            self._end_early_silence(since, bucket, notices)
         self._silent_since, self._missing = None, False
         table = merge(partials, self.params.rows_per_series)
         self._make_room(bucket, table.series)

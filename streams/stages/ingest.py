@@ -97,9 +97,10 @@ class Ingest:
         two comparisons.
         """
         limit, floor, due = self._bounds()
-        if piece.span is None or not (floor <= piece.span[0] <= piece.span[1] < due):
+        if piece.span is None:
             return False
-        if piece.span[1] > limit:
+        earliest, latest = piece.span
+        if earliest < floor or latest >= due or latest > limit:
             return False
         home_regions, home_languages = self.origin.home_regions, self.origin.home_languages
         foreign = [
@@ -110,7 +111,7 @@ class Ingest:
         self.intake.posts += len(piece.items)
         self.intake.home += len(piece.items) - len(foreign)
         self._foreign(foreign)
-        self.mark.reach(piece.span[1])
+        self.mark.reach(latest)
         return True
 
     def _take_each(self, piece: Piece) -> Iterator[Partials | Closed]:

@@ -68,7 +68,7 @@ class Case:
     told_severity: str = ""
     peak_told: bool = False
     peak_bucket: int | None = None
-    onset: int | None = None
+    told_onset: int | None = None
     intake_before: dict[str, int] = field(default_factory=dict)
     missing_before: int = 0
 
@@ -109,7 +109,7 @@ class Teller:
         """
         incident = case.incident
         case.sequence += 1
-        case.told_users = case.extent.users
+        case.told_users, case.told_onset = case.extent.users, self._onset(case)
         case.told_cause, case.told_severity = incident.cause, incident.severity
         time = self._end(outcome.bucket)
         return Alert(
@@ -129,15 +129,12 @@ class Teller:
         status = {"closed": "closed", "peaked": "peaked"}.get(kind, record.state)
         if status == State.QUIET:
             status = "peaked"
-        onsets = (case.onset, record.onset, case.extent.onset)
-        # What an alert has said of the onset is not taken back when the cause gets narrower.
-        case.onset = min(onset for onset in onsets if onset is not None)
         return {
             "incident_id": incident.id,
             "status": status,
             "severity": incident.severity,
             **self._cause(case),
-            "onset_at": self._start(case.onset),
+            "onset_at": self._start(self._onset(case)),
             "detected_at": self._end(incident.opened),
             "peak_at": None if case.peak_bucket is None else self._end(case.peak_bucket),
             "closed_at": self._end(outcome.bucket) if kind == "closed" else None,
@@ -148,6 +145,11 @@ class Teller:
             "data_quality": self._quality(case, case.extent, outcome, missing),
             "config_fingerprint": self.params.fingerprint,
         }
+
+    def _onset(self, case: Case) -> int:
+        """What an alert has said of the onset is not taken back when the cause gets narrower."""
+        now = min(case.cause.onset, case.extent.onset)
+        return now if case.told_onset is None else min(now, case.told_onset)
 
     def _cause(self, case: Case) -> dict[str, Any]:
         level, region, hashtag = parse_key(case.incident.cause)
