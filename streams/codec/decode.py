@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from io import BytesIO
 from itertools import count, islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from streams.codec.diagnose import RAW_BYTES, TICK, explain, is_harmless, require_text
 from streams.codec.fields import FieldMap, RawPost, post_type
+from streams.codec.memory import Remembered
 from streams.codec.regions import REGIONS
 from streams.codec.timestamps import EARLIEST_MS, LATEST_MS, EventTimes, epoch_ms
 from streams.errors import RecordError
@@ -35,12 +36,7 @@ PostItem = tuple[int, str, str, RawPost]
 """Event time (ms), region (``ZZ`` unknown), language (``""`` unknown), and the rest."""
 
 _FAILURES = (msgspec.MsgspecError, RecordError, UnicodeDecodeError, RecursionError)
-_CACHED = 8192
-_CACHED_CHARS = 64  # longer text is not worth remembering, and would let input fill memory
 _SUBTAG_CHARS = range(2, 9)
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Piece(NamedTuple):
@@ -57,25 +53,6 @@ class Piece(NamedTuple):
     lines: list[bytes]
     items: Sequence[PostItem | Tick | Reject]
     span: tuple[int, int] | None
-
-
-class _Remembered(dict[K, V]):
-    """What a function returned for its last few thousand arguments; a hit stays in C."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[[K], V]) -> None:
-        super().__init__()
-        self._function = function
-
-    def __missing__(self, key: K) -> V:
-        value = self._function(key)
-        if isinstance(key, str) and len(key) > _CACHED_CHARS:
-            return value
-        if len(self) >= _CACHED:
-            self.clear()
-        self[key] = value
-        return value
 
 
 class _TickBody(msgspec.Struct, gc=False):
@@ -111,8 +88,8 @@ class PostDecoder:
         self._decode_tick = msgspec.json.Decoder(_TickLine).decode
         self._has_other_fields = False
         self._times = EventTimes(earliest_ms, latest_ms)
-        self._regions: _Remembered[str | None, str] = _Remembered(region_code)
-        self._languages: _Remembered[str | None, str] = _Remembered(primary_language)
+        self._regions: Remembered[str | None, str] = Remembered(region_code)
+        self._languages: Remembered[str | None, str] = Remembered(primary_language)
 
     def decode_chunk(self, chunk: bytes, *, source: str = "", first_line: int = 1) -> Batch:
         """Read whole lines; iterate over what is returned for one item a line, in order.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from detectors.origin import TAGS_SHIFT, Origin
 from detectors.series import canonical_hashtag
-from streams.codec import account_created_ms, first_bytes
+from streams.codec import Remembered, account_created_ms, first_bytes
 from streams.events import Closed, Intake, Partials, Reject, Tick
 from streams.stages.cells import OpenBucket
 from streams.stages.pseudonym import Pseudonyms
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _KNOWN_MAX = 32_768
 _TAGS_MAX = 63
 _LANGS_MAX = 1_000
-_AGE_CHARS = 40  # longer text is not worth remembering, and would let input fill memory
 _FUTURE = "no five users confirm a time more than time.max_jump ahead of the log"
 
 
@@ -76,8 +75,8 @@ class Ingest:
         self._through: int | None = None
         self.first_ms: int | None = None
         self._langs: dict[str, int] = {"": 0}
-        self._known: dict[str, str] = {}
-        self._ages: dict[str | int | float | None, int | None] = {}
+        self._known = Remembered(self._canonical, _KNOWN_MAX, params.hashtag_length)
+        self._ages = Remembered(account_created_ms, _KNOWN_MAX)
 
     @property
     def clock_ms(self) -> int | None:
@@ -232,8 +231,7 @@ class Ingest:
             number = langs.get(lang)
             if number is None:
                 number = langs[lang] = len(langs) if len(langs) < _LANGS_MAX else 0
-            account = raw.account_created_at
-            made_ms = ages[account] if account in ages else self._learn_age(account)
+            made_ms = ages[raw.account_created_at]
             tags = self._hashtags(raw.hashtags) if raw.hashtags else ()
             flags = age_flags(made_ms, time_ms) | min(len(tags), _TAGS_MAX) << TAGS_SHIFT
             open_bucket.add((user, post, number, flags), region, tags)
@@ -248,9 +246,7 @@ class Ingest:
         known, allowed = self._known, self.params.hashtags_per_post
         tags: list[str] = []
         for raw in hashtags:
-            tag = known.get(raw)
-            if tag is None:
-                tag = self._learn_hashtag(raw)
+            tag = known[raw]
             if not tag or tag in tags:
                 continue
             if len(tags) < allowed:
@@ -259,25 +255,11 @@ class Ingest:
                 self.intake.hashtags_dropped += 1
         return tags
 
-    def _learn_hashtag(self, raw: str) -> str:
-        """A hashtag in its canonical form, remembered; empty when nothing visible is left."""
+    def _canonical(self, raw: str) -> str:
+        """A hashtag in its canonical form; empty when nothing visible is left."""
         length = self.params.hashtag_length
         # Cut here already: the function below remembers what it is given.
-        tag = canonical_hashtag(raw[:length], length) or ""
-        if len(raw) <= length:
-            if len(self._known) >= _KNOWN_MAX:
-                self._known.clear()
-            self._known[raw] = tag
-        return tag
-
-    def _learn_age(self, account: str | float | None) -> int | None:
-        """When an account was made, remembered: accounts post more than once."""
-        made_ms = account_created_ms(account)
-        if len(self._ages) >= _KNOWN_MAX:
-            self._ages.clear()
-        if not isinstance(account, str) or len(account) <= _AGE_CHARS:
-            self._ages[account] = made_ms
-        return made_ms
+        return canonical_hashtag(raw[:length], length) or ""
 
     def refuse(self, reject: Reject) -> None:
         """Count a record that cannot be used, and pass it on."""
