@@ -41,6 +41,10 @@ class LogError(SurgewatchError):
     """A recorded log cannot be read."""
 
 
+class StateError(SurgewatchError):
+    """What a pipeline has kept cannot be used: damaged, of another version or configuration."""
+
+
 class RecordError(SurgewatchError):
     """One record cannot be used; ``reason`` is one of ``REJECT_REASONS``."""
 

@@ -155,6 +155,15 @@ class Closed(msgspec.Struct, frozen=True, gc=False):
     intake: Intake
 
 
+class Early(msgspec.Struct, frozen=True, gc=False):
+    """Posts of a bucket that is still open, as partials of those since the last such record.
+
+    Apart from all that is confirmed: what is lost or repeated of them changes no confirmed alert.
+    """
+
+    partials: Partials
+
+
 class EpisodeRecord(msgspec.Struct, frozen=True):
     """One bucket of a series that is in an episode; all counts are fresh users.
 

@@ -10,8 +10,9 @@ itself; `diagnose` names the reason.
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
-from itertools import count, islice
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -43,13 +44,13 @@ class Piece(NamedTuple):
     """Some consecutive lines, decoded.
 
     Attributes:
-        first_line: number of the first of them.
+        positions: of each in its source: line numbers, or offsets.
         lines: the bytes.
         items: what each line holds.
         span: earliest and latest event time (ms) if all of them are posts, else None.
     """
 
-    first_line: int
+    positions: Sequence[int]
     lines: list[bytes]
     items: Sequence[PostItem | Tick | Reject]
     span: tuple[int, int] | None
@@ -99,14 +100,33 @@ class PostDecoder:
             source: name of the log, for rejects.
             first_line: number of the chunk's first line in the log, for rejects.
         """
-        decode: Callable[[bytes], RawPost]
-        if len(chunk) > self._record_bytes and max(map(len, BytesIO(chunk))) > self._record_bytes:
-            decode = self._decode_measured
-        elif self._has_other_fields and is_harmless(chunk):
-            decode = self._decode_loose
-        else:
-            decode = self._decode_strict
-        return Batch(self, chunk, decode, source, first_line)
+        longest = 0
+        if len(chunk) > self._record_bytes:
+            longest = max(map(len, BytesIO(chunk)))
+        decode = self._way(chunk, longest)
+        return Batch(self, BytesIO(chunk), decode, source, range(first_line, sys.maxsize))
+
+    def decode_records(
+        self, records: list[bytes], *, source: str = "", positions: Sequence[int]
+    ) -> Batch:
+        """Read records that come apart, as those of a topic do; otherwise like ``decode_chunk``.
+
+        Args:
+            records: one a record; unlike a line, it may hold line breaks.
+            source: name of the topic, for rejects.
+            positions: offset of each record, for rejects.
+        """
+        chunk = b"\n".join(records) if self._has_other_fields else b""
+        decode = self._way(chunk, max(map(len, records), default=0))
+        return Batch(self, iter(records), decode, source, positions)
+
+    def _way(self, chunk: bytes, longest: int) -> Callable[[bytes], RawPost]:
+        """The fastest way to read what ``chunk`` holds, whose longest record has a length."""
+        if longest > self._record_bytes:
+            return self._decode_measured
+        if self._has_other_fields and is_harmless(chunk):
+            return self._decode_loose
+        return self._decode_strict
 
     def decode_one(self, line: bytes) -> PostItem | Tick:
         """Read one record.
@@ -162,35 +182,36 @@ class Batch:
     types), a ``Tick`` or a ``Reject``.
     """
 
-    __slots__ = ("_chunk", "_decode", "_decoder", "_first_line", "_source")
+    __slots__ = ("_decode", "_decoder", "_positions", "_records", "_source")
 
     def __init__(
         self,
         decoder: PostDecoder,
-        chunk: bytes,
+        records: Iterator[bytes],
         decode: Callable[[bytes], RawPost],
         source: str,
-        first_line: int,
+        positions: Sequence[int],
     ) -> None:
         self._decoder = decoder
-        self._chunk = chunk
+        self._records = records
         self._decode = decode
         self._source = source
-        self._first_line = first_line
+        self._positions = positions
 
     def pieces(self) -> Iterator[Piece]:
         """The lines in pieces of up to ``PIECE_LINES``."""
-        walk, line = BytesIO(self._chunk), self._first_line
-        while lines := list(islice(walk, PIECE_LINES)):
-            yield self._plain(lines, line) or self._mixed(lines, line)
-            line += len(lines)
+        start = 0
+        while lines := list(islice(self._records, PIECE_LINES)):
+            positions = self._positions[start : start + len(lines)]
+            yield self._plain(lines, positions) or self._mixed(lines, positions)
+            start += len(lines)
 
     def __iter__(self) -> Iterator[PostItem | Tick | Reject]:
         """One item a line."""
         for piece in self.pieces():
             yield from piece.items
 
-    def _plain(self, lines: list[bytes], first_line: int) -> Piece | None:
+    def _plain(self, lines: list[bytes], positions: Sequence[int]) -> Piece | None:
         """The piece if all its lines are posts; None if any has to be looked at by itself."""
         # The loops are the product's hottest: each does one thing to every post, in C if it can.
         decoder = self._decoder
@@ -203,10 +224,10 @@ class Batch:
         except _FAILURES:
             return None
         span = (min(times), max(times))
-        return Piece(first_line, lines, list(zip(times, region, lang, posts, strict=True)), span)
+        return Piece(positions, lines, list(zip(times, region, lang, posts, strict=True)), span)
 
-    def _mixed(self, lines: list[bytes], first_line: int) -> Piece:
-        return Piece(first_line, lines, list(map(self._one, lines, count(first_line))), None)
+    def _mixed(self, lines: list[bytes], positions: Sequence[int]) -> Piece:
+        return Piece(positions, lines, list(map(self._one, lines, positions)), None)
 
     def _one(self, line: bytes, number: int) -> PostItem | Tick | Reject:
         decoder = self._decoder

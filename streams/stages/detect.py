@@ -6,6 +6,7 @@ so neither the order in which partials arrive nor how many come at once can matt
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ class Detect:
         self._episodes = Episodes(self._minutes, params.close_after)
         self._pending: dict[int, dict[int, Partials]] = {}
         self._closed: dict[int, int | None] = dict.fromkeys(partitions)
-        self._intakes: dict[int, Intake] = {}
+        self._markers: dict[int, deque[Closed]] = {p: deque() for p in partitions}
         self._last = 0
         # Until every regular user has been counted once, all of them look fresh.
         settle = min(params.fresh_for, params.warmup // 4)
@@ -94,12 +95,17 @@ class Detect:
         self._pruned_day = -1
         bank.resize(self._rows.parents[:1])
 
-    @property
-    def intake(self) -> Intake:
-        """What became of the input of all partitions so far."""
+    def _intake(self, bucket: int) -> Intake:
+        """What had become of all partitions' input when each of them closed a bucket.
+
+        Not what is known by now: how far the others have come must not matter.
+        """
         total = Intake()
-        for intake in self._intakes.values():
-            total.add(intake)
+        for markers in self._markers.values():
+            while len(markers) > 1 and markers[0].through < bucket:
+                markers.popleft()
+            if markers:
+                total.add(markers[0].intake)
         return total
 
     @property
@@ -127,7 +133,7 @@ class Detect:
         if done is not None and marker.through <= done:
             return []
         self._closed[marker.partition] = marker.through
-        self._intakes[marker.partition] = marker.intake
+        self._markers[marker.partition].append(marker)
         through = [t for t in self._closed.values() if t is not None]
         if len(through) < len(self._closed):
             return []
@@ -241,7 +247,7 @@ class Detect:
         fresh = self._counting.count(bucket, table, rows)
         self._lookback.add(bucket, table, fresh)
         self.age.count(table, float(fresh[0]))
-        in_ingest = sum(intake.series_dropped for intake in self._intakes.values())
+        in_ingest = self._intake(bucket).series_dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):
             some = np.flatnonzero(fresh)
@@ -359,7 +365,7 @@ class Detect:
         expected, _ = self.bank.band(
             np.array([bucket], dtype=np.int64), np.zeros(1, dtype=np.int64)
         )
-        intake = self.intake
+        intake = self._intake(bucket)
         counts = {
             "late": intake.late,
             "duplicates": intake.duplicate,

@@ -125,7 +125,7 @@ class Ingest:
                     self._count(item, floor)
                     if (mark.clock_ms or 0) < due:
                         continue
-                elif not self._hold(item, piece.first_line + number, piece.lines[number]):
+                elif not self._hold(item, piece.positions[number], piece.lines[number]):
                     continue
             elif isinstance(item, Tick):
                 mark.tick(item.event_time_ms)

@@ -212,7 +212,7 @@ def test_chunk_gives_one_item_a_line() -> None:
     assert [first_bytes(line) for line in piece.lines] == lines
     seen: list[tuple[int, Any]] = [
         (number, comparable(item) if isinstance(item, tuple) else item)
-        for number, item in enumerate(piece.items, piece.first_line)
+        for number, item in zip(piece.positions, piece.items, strict=True)
     ]
     assert [position for position, _ in seen] == [10, 11, 12, 13, 14]
     assert seen[0][1][3] == "a"
