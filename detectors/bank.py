@@ -11,7 +11,7 @@ nothing, then ``learn_many``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +105,12 @@ class Bank(Protocol):
         """How much would be lost with each row: 0 for idle ones, more for the heavier.
 
         A row is idle when it has no recent users and no rate to speak of.
+        """
+
+    def restore(self, other: Any) -> None:
+        """Take over all that another bank of the same detector has learned.
+
+        What is this bank's own are its settings: the budget and the limits.
         """
 
     def mute(self, bucket: int, rows: IntArray) -> None:

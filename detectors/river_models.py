@@ -134,6 +134,14 @@ class RiverBank:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_memo": {}}
 
+    def restore(self, other: RiverBank) -> None:
+        """See ``Bank.restore``."""
+        own = {name: getattr(self, name) for name in ("_watched_max", "_min_users")}
+        tail = self._tail
+        self.__dict__.update(other.__dict__ | own)
+        tail.restore(other._tail)
+        self._tail = tail
+
     @property
     def watched(self) -> IntArray:
         """The row numbers that have a detector, ascending."""

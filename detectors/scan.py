@@ -103,6 +103,15 @@ class ScanBank:
             self._sums.catch_up(self._next)
         return self.__dict__ | {"_seen": UNSEEN, "_overlaps": {}}
 
+    def restore(self, other: ScanBank) -> None:
+        """See ``Bank.restore``."""
+        own = {name: getattr(self, name) for name in ("min_users", "_look_from", "_share")}
+        tails = self._tails
+        self.__dict__.update(other.__dict__ | own)
+        for tail, learned in zip(tails, other._tails, strict=True):
+            tail.restore(learned)
+        self._tails = tails
+
     # -- protocol: rows ------------------------------------------------------------------------
 
     def resize(self, parents: IntArray) -> None:

@@ -102,6 +102,14 @@ class Tail:
         self.__dict__.update(state)
         self._sorted = sorted(self._maxima)
 
+    def restore(self, other: Tail) -> None:
+        """Take over the maxima that another has seen; what they mean is for this one's budget."""
+        chance = self._chance
+        self.__dict__.update(other.__dict__)
+        if chance != self._chance:
+            self._chance = chance
+            self._fit()
+
     @property
     def threshold(self) -> float:
         """The score from which a verdict is an alarm; infinite until two days were seen."""

@@ -13,7 +13,7 @@ from streams.codec.decode import (
 )
 from streams.codec.diagnose import RAW_BYTES
 from streams.codec.encode import encode_alert, encode_post, encode_reject, encode_tick
-from streams.codec.fields import HASHTAGS_MAX, ID_CHARS, REQUIRED, FieldMap, RawPost
+from streams.codec.fields import HASHTAGS_MAX, ID_CHARS, REQUIRED, FieldMap, PlainPost, RawPost
 from streams.codec.memory import Remembered
 from streams.codec.timestamps import EARLIEST_MS, LATEST_MS, epoch_ms, rfc3339
 
@@ -28,6 +28,7 @@ __all__ = [
     "Batch",
     "FieldMap",
     "Piece",
+    "PlainPost",
     "PostDecoder",
     "PostItem",
     "RawPost",

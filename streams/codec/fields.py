@@ -66,6 +66,23 @@ class RawPost(Protocol):
         """When the account was made, as written; ``account_created_ms`` reads it."""
 
 
+class PlainPost(msgspec.Struct, frozen=True, gc=False):
+    """A ``RawPost`` of a type that does not depend on where its fields were, and can be kept."""
+
+    post_id: str
+    created_at: str | int | float
+    user_id: str
+    region: str | None
+    hashtags: list[str] | None
+    lang: str | None
+    account_created_at: str | int | float | None
+
+    @classmethod
+    def of(cls, raw: RawPost) -> PlainPost:
+        """The same post."""
+        return cls(*(getattr(raw, name) for name in cls.__struct_fields__))
+
+
 @dataclass(frozen=True, slots=True)
 class FieldMap:
     """Where the source keeps each field of a post; a dot goes into an object.

@@ -42,9 +42,39 @@ class Settings:
     def fingerprint(self) -> str:
         """Sixteen hex digits of what shapes alerts; of the users' key only a short digest."""
         shaping = {entry.name: entry.value(self) for entry in ENTRIES if entry.setting.shapes}
-        shaping["users.key"] = self.users.key.digest
-        canonical = json.dumps(shaping, sort_keys=True, separators=(",", ":"))
+        return self._digest(shaping)
+
+    @property
+    def shape(self) -> str:
+        """Sixteen hex digits of what shapes the state that a pipeline keeps."""
+        return self._digest(self._shaping_state())
+
+    def shape_changes(self, other: Settings) -> list[str]:
+        """Names of the settings that shape state and differ."""
+        mine, theirs = self._shaping_state(), other._shaping_state()
+        return [name for name, value in mine.items() if value != theirs[name]]
+
+    def _shaping_state(self) -> dict[str, Any]:
+        return {entry.name: entry.value(self) for entry in ENTRIES if entry.name in SHAPING_STATE}
+
+    def _digest(self, values: dict[str, Any]) -> str:
+        canonical = json.dumps(
+            values | {"users.key": self.users.key.digest}, sort_keys=True, separators=(",", ":")
+        )
         return blake2b(canonical.encode(), digest_size=8, person=b"surgewatch").hexdigest()
+
+
+SHAPING_STATE = (
+    "origin.home_regions",
+    "origin.home_languages",
+    "origin.newcomer_age",
+    "time.bucket",
+    "detection.detector",
+    "detection.parameters",
+    "detection.fresh_for",
+    "limits.hashtag_length",
+)
+"""Besides the users' key: what was learned under one value of these means nothing under another."""
 
 
 @dataclass(frozen=True, slots=True)

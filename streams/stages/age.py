@@ -38,6 +38,11 @@ class Age:
         self._early = 0.0
         self._tests, self._tests_hours = 0.0, 0.0
 
+    def restore(self, other: Age) -> None:
+        """Take over what another has counted, under this one's own settings."""
+        self.first, self._early = other.first, other._early
+        self._tests, self._tests_hours = other._tests, other._tests_hours
+
     def begin(self, bucket: int) -> None:
         """The log begins with a bucket."""
         self.first = bucket

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import chain, count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,6 +62,17 @@ class OpenBucket:
         self._rows = np.zeros((4, 0), dtype=np.int64)
         self._series = np.zeros(0, dtype=np.int64)
         self._post = np.zeros(0, dtype=np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the hashtags as a list: what numbers them cannot be copied."""
+        return self.__dict__ | {"_tags": list(self._tags)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a copied state, and go on numbering."""
+        self.__dict__.update(state)
+        self._tags = _numbers()
+        for tag in state["_tags"]:
+            self._tags[tag]
 
     def add(self, row: Row, region: str, tags: Sequence[str]) -> None:
         """Add a post, which is not among ``posts``.

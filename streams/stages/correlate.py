@@ -9,6 +9,8 @@ from detectors.incident import Incident, Member, belongs, incident_id, judge, na
 from streams.events import Alert, EpisodeRecord, Notice, Outcome, Point
 from streams.stages.telling import Case, CorrelateParams, Teller, Track
 
+_STATE = ("_cases", "_missing", "_outcome")
+
 
 class Correlate:
     """The stage; give it each outcome in order and take the alerts."""
@@ -55,6 +57,17 @@ class Correlate:
         if notice.kind == "gap" and notice.status == "closed":
             self._missing += notice.bucket - notice.since
         return [self._teller.notice(notice)]
+
+    # -- state -----------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All that was learned from the outcomes so far; not to be changed."""
+        return {name: getattr(self, name) for name in _STATE}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from the state of another stage, under this one's own settings."""
+        for name in _STATE:
+            setattr(self, name, state[name])
 
     # -- grouping --------------------------------------------------------------------------------
 

@@ -29,6 +29,12 @@ class Counting:
         self._rows = rows
         self._memory = FreshMemory(fresh_for, entries_max)
 
+    def restore(self, other: Counting, rows: Rows) -> None:
+        """Take over another's memory, which is about ``rows``, within this one's own limit."""
+        entries_max = self._memory.entries_max
+        self._rows, self._memory = rows, other._memory
+        self._memory.entries_max = entries_max
+
     def keep(self, rows: IntArray, count: int) -> None:
         """Forget all of ``count`` rows but these; ``rows[i]`` becomes row ``i``."""
         self._memory.keep(rows, count)

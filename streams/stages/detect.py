@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,23 @@ ROOM_KEPT = 0.75
 with every bucket."""
 USED_MIN = 0.5
 """Idle series are forgotten when they are the larger half: moving all others takes time."""
+
+_STATE = (
+    "_rows",
+    "_counting",
+    "_lookback",
+    "_episodes",
+    "_pending",
+    "_closed",
+    "_markers",
+    "_last",
+    "age",
+    "_silent_since",
+    "_missing",
+    "_drops",
+    "_pruned_day",
+    "bank",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +135,24 @@ class Detect:
     def rows_live(self) -> int:
         """Series that are watched now."""
         return len(self._rows)
+
+    # -- state -----------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All that was learned from the records so far; not to be changed."""
+        return {name: getattr(self, name) for name in _STATE}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from the state of another stage, under this one's own settings."""
+        for name in ("_rows", "_pending", "_closed", "_markers", "_last", "_silent_since"):
+            setattr(self, name, state[name])
+        self._missing, self._pruned_day = state["_missing"], state["_pruned_day"]
+        self._drops = state["_drops"]
+        self._counting.restore(state["_counting"], self._rows)
+        self._lookback.restore(state["_lookback"])
+        self._episodes.running = state["_episodes"].running
+        self.age.restore(state["age"])
+        self.bank.restore(state["bank"])
 
     # -- input -----------------------------------------------------------------------------------
 

@@ -7,11 +7,11 @@ on nothing else, so a worker that starts again emits the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from detectors.origin import TAGS_SHIFT, Origin
 from detectors.series import canonical_hashtag
-from streams.codec import Remembered, account_created_ms, first_bytes
+from streams.codec import PlainPost, Remembered, account_created_ms, first_bytes
 from streams.events import Closed, Intake, Partials, Reject, Tick
 from streams.stages.cells import OpenBucket
 from streams.stages.pseudonym import Pseudonyms
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _KNOWN_MAX = 32_768
 _TAGS_MAX = 63
 _LANGS_MAX = 1_000
+_STATE = ("intake", "mark", "first_ms", "_buckets", "_through", "_langs")
 _FUTURE = "no five users confirm a time more than time.max_jump ahead of the log"
 
 
@@ -159,6 +160,22 @@ class Ingest:
         for held in self.mark.drained():
             self._refuse_held(held)
 
+    # -- state -----------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All that was learned from the records so far; not to be changed."""
+        return {name: getattr(self, name) for name in _STATE}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from the state of another stage, under this one's own settings."""
+        for name in _STATE:
+            setattr(self, name, state[name])
+        self.mark.max_jump_ms = self.params.max_jump_ms
+        self.mark.held_max = self.params.held_posts
+        for bucket in self._buckets.values():
+            bucket.rows_max = self.params.rows_per_series
+            bucket.series_max = self.params.series_per_bucket
+
     # -- clock -----------------------------------------------------------------------------------
 
     def _bounds(self) -> tuple[int, int, int]:
@@ -171,8 +188,9 @@ class Ingest:
 
     def _hold(self, item: PostItem, position: int, line: bytes) -> bool:
         """Hold a post ahead of the clock; true when that confirmed others."""
-        kept = (item, position, first_bytes(line))
-        confirmed = self.mark.hold(item[0], item[3].user_id, kept, len(line))
+        time_ms, region, lang, post = item
+        kept = ((time_ms, region, lang, PlainPost.of(post)), position, first_bytes(line))
+        confirmed = self.mark.hold(time_ms, post.user_id, kept, len(line))
         for held in self.mark.pushed_out():
             self._refuse_held(held)
         return confirmed

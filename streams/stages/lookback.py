@@ -53,6 +53,10 @@ class Lookback:
         ):
             self._rows -= past.popleft().size
 
+    def restore(self, other: Lookback) -> None:
+        """Take over another's buckets; what is beyond this one's limits goes with the next."""
+        self._past, self._rows = other._past, other._rows
+
     def since(self, bucket: int) -> Iterator[Past]:
         """The buckets from ``bucket`` on, oldest first; empty ones are absent."""
         return (past for past in self._past if past.bucket >= bucket)

@@ -1,0 +1,1 @@
+"""The pipeline on Kafka: the only importers of Faust and aiokafka."""

@@ -1,0 +1,83 @@
+"""From what a unit has kept back to the machine it was when its last round was committed."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from typing import TYPE_CHECKING
+
+from streams.errors import SettingsError, StateError
+from streams.kafka.log import log
+from streams.kafka.snapshot import unseal
+from streams.kafka.store import read_range
+from streams.settings import from_table, render_toml
+
+if TYPE_CHECKING:
+    from streams.kafka.machines import Machine
+    from streams.kafka.store import Kept, Place
+    from streams.kafka.unit import Ground, Spec
+    from streams.settings import Settings
+
+WAY_OUT = (
+    'give it its old value again, or start anew beside the old state: set kafka.app and '
+    'kafka.prefix to new names, run "surgewatch topics create", and see docs/operations.md, '
+    '"Starting anew"'
+)
+
+
+def check(place: Place, name: str, ground: Ground) -> None:
+    """Refuse what was kept by another pipeline than this one.
+
+    Raises:
+        StateError: it was.
+    """
+    if place.unit != name:
+        raise StateError(
+            f"{ground.topics.state} holds {place.unit} where {name} belongs: its partitions were "
+            "laid out by another version"
+        )
+    if place.shape != ground.settings.shape:
+        old, new = _settings(place, ground), ground.settings
+        changed = ", ".join(new.shape_changes(old)) or "users.key"
+        raise StateError(
+            f"{name}: what was learned so far was learned with another {changed}; {WAY_OUT}"
+        )
+    if place.partitions != ground.partitions:
+        raise StateError(
+            f"{name}: the pipeline was set up for {place.partitions} source partitions, and "
+            f"{ground.topics.posts} has {ground.partitions}; {WAY_OUT}"
+        )
+
+
+async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool]:
+    """The machine as it was, and whether it goes on under new settings.
+
+    What was said since the snapshot was said under the settings of then, so it is gone through
+    again under them; new ones hold from there on.
+    """
+    place = kept.place
+    old = _settings(place, ground)
+    machine = spec.make(old)
+    machine.restore(unseal(kept.snapshot, ground.settings.users.key.reveal()))
+    for partition, end in sorted(place.positions.items()):
+        start = place.snapshot_positions[partition]
+        if start < end:
+            async for messages in read_range(ground.options, spec.topic, partition, start, end):
+                machine.take(partition, messages)
+    if render_toml(old) == render_toml(ground.settings):
+        return machine, False
+    state = machine.state()
+    machine = spec.make(ground.settings)
+    machine.restore(state)
+    log.info("%s: new settings hold from here on: %s", spec.name, ground.settings.fingerprint)
+    return machine, True
+
+
+def _settings(place: Place, ground: Ground) -> Settings:
+    """The settings of then, with the key and the connection of now."""
+    try:
+        table = tomllib.loads(place.settings)
+        old = from_table({name: table[name] for name in table.keys() - {"users", "kafka"}})
+    except (tomllib.TOMLDecodeError, SettingsError) as error:
+        raise StateError(f"{place.unit}: its settings of then cannot be read: {error}") from error
+    return dataclasses.replace(old, users=ground.settings.users, kafka=ground.settings.kafka)

@@ -1,0 +1,221 @@
+"""One stage of a worker: which units it owns, what it reads for them, when it gives them up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from mode import Service
+
+from streams.kafka.log import log
+from streams.kafka.unit import Ground, Spec, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from streams.kafka.machines import Taken
+
+FETCH_RECORDS = 4_000
+"""Some 20 ms of work, so that other tasks get their turn."""
+FETCH_MS = 100
+FETCH_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Messages of one input partition of a unit, on their way to the stage's agent.
+
+    Attributes:
+        epoch: of the service when they were read; what is older is of no use any more.
+        number: of the fetch in its epoch, from 0.
+        unit: number of the unit.
+        partition: input partition.
+        end: position after them.
+        messages: they.
+    """
+
+    epoch: int
+    number: int
+    unit: int
+    partition: int
+    end: int
+    messages: list[Taken]
+
+
+class StageService(Service):
+    """Feeds the agent of one stage with whole fetches, and owns the stage's units.
+
+    Membership and reading are apart. A group consumer, which reads nothing, only says which
+    partitions of ``group_topic`` are this worker's; a consumer of its own, without a group, reads
+    from where each unit stands. So no committed group offset can ever contradict a unit's place.
+
+    Args:
+        ground: what all units share.
+        stage: its name, of which the group's name is made.
+        group_topic: the topic whose partitions stand for units.
+        spec: what the unit of such a partition is.
+        feed: hands a fetch to the agent; waits while the agent is behind.
+        fatal: called with whatever goes wrong; does not return to normal work.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        stage: str,
+        group_topic: str,
+        spec: Callable[[int], Spec],
+        feed: Callable[[Fetch], Awaitable[Any]],
+        fatal: Callable[[BaseException], None],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.ground = ground
+        self.stage = stage
+        self._group_topic = group_topic
+        self._spec = spec
+        self._feed = feed
+        self._fatal = fatal
+        self._epoch = self._fed = self._worked = 0
+        self._wanted: set[int] = set()
+        self._units: dict[int, Unit] = {}
+        self._owners: dict[TopicPartition, int] = {}
+        self._settling = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    # -- life cycle ------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        kafka = self.ground.settings.kafka
+        self._reader = AIOKafkaConsumer(
+            **self.ground.options,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=FETCH_BYTES,
+        )
+        await self._reader.start()
+        self._member = AIOKafkaConsumer(
+            **self.ground.options,
+            group_id=f"{kafka.app}-{self.stage}",
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+            session_timeout_ms=kafka.session_timeout_ms,
+            heartbeat_interval_ms=max(kafka.session_timeout_ms // 3, 500),
+            rebalance_timeout_ms=max(kafka.session_timeout_ms, 30_000),
+            max_poll_interval_ms=1 << 30,
+            partition_assignment_strategy=(StickyPartitionAssignor,),
+        )
+        self._member.subscribe([self._group_topic], listener=_Listener(self))
+        await self._member.start()
+
+    async def on_stop(self) -> None:
+        """Give up all units, and leave the group."""
+        await self.revoked()
+        for consumer in (self._member, self._reader):
+            with contextlib.suppress(Exception):
+                await consumer.stop()
+
+    def assigned(self, partitions: Iterable[int]) -> None:
+        """The group says which units are this worker's now."""
+        self._wanted = set(partitions)
+        self._changed.set()
+
+    async def revoked(self) -> None:
+        """Nothing is this worker's any more: say what is left to say, and let go."""
+        self._wanted = set()
+        async with self._settling:
+            self._epoch += 1
+            units, self._units, self._owners = self._units, {}, {}
+            for unit in units.values():
+                await unit.close()
+                log.info("%s: given up", unit.spec.name)
+
+    # -- work ------------------------------------------------------------------------------------
+
+    @Service.task
+    async def _read(self) -> None:
+        try:
+            while not self.should_stop:
+                if self._changed.is_set():
+                    await self._settle()
+                if not self._units:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._changed.wait(), 1.0)
+                    continue
+                await self._fetch()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - crash only
+            self._fatal(error)
+
+    async def _settle(self) -> None:
+        """Load the units that are newly this worker's."""
+        async with self._settling:
+            self._changed.clear()
+            self._epoch, self._fed, self._worked = self._epoch + 1, 0, 0
+            for number in sorted(self._wanted - self._units.keys()):
+                unit = Unit(self.ground, self._spec(number))
+                await unit.load()
+                self._units[number] = unit
+                unit.start(self._fatal)
+            self._owners = {
+                TopicPartition(unit.spec.topic, partition): number
+                for number, unit in self._units.items()
+                for partition in unit.spec.inputs
+            }
+            self._reader.assign(list(self._owners))
+            for tp, number in self._owners.items():
+                self._reader.seek(tp, self._units[number].positions[tp.partition])
+
+    async def _fetch(self) -> None:
+        epoch = self._epoch
+        fetched = await self._reader.getmany(timeout_ms=FETCH_MS, max_records=FETCH_RECORDS)
+        for tp, records in fetched.items():
+            if epoch != self._epoch:
+                return
+            number, self._fed = self._fed, self._fed + 1
+            await self._feed(
+                Fetch(epoch, number, self._owners[tp], tp.partition, records[-1].offset + 1, records)
+            )
+
+    async def work(self, fetch: Fetch) -> None:
+        """What the stage's agent does with a fetch."""
+        if fetch.epoch != self._epoch:
+            return
+        if fetch.number != self._worked:
+            # The agent's channel has lost some: read them again.
+            log.warning("%s: fetches were lost on the way to the agent", self.stage)
+            self._changed.set()
+            return
+        self._worked += 1
+        unit = self._units[fetch.unit]
+        await unit.room()
+        if fetch.epoch != self._epoch:
+            return
+        unit.take(fetch.partition, fetch.messages, fetch.end)
+
+
+class _Listener(ConsumerRebalanceListener):
+    """Tells the service what the group decides."""
+
+    def __init__(self, service: StageService) -> None:
+        self._service = service
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """See ``StageService.revoked``."""
+        try:
+            await self._service.revoked()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - crash only
+            self._service._fatal(error)  # noqa: SLF001 - one unit
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """See ``StageService.assigned``."""
+        self._service._member.pause(*assigned)  # noqa: SLF001 - it reads nothing
+        self._service.assigned(tp.partition for tp in assigned)

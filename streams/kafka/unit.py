@@ -1,0 +1,283 @@
+"""One stage, or one partition of it, as this worker owns it.
+
+Everything a unit says goes out in rounds: one transaction writes its messages and the place from
+which it would go on. Either all of it is there or nothing, and who takes the unit over fences
+the one who had it, so a reader of committed messages sees each result once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams.kafka.frames import frames
+from streams.kafka.log import log
+from streams.kafka.rebuild import check, rebuild
+from streams.kafka.snapshot import seal
+from streams.kafka.store import PLACE, PLACE_VERSION, SNAPSHOT, Place, bounds, read_kept
+from streams.settings import render_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streams.kafka.machines import Machine, Message, Taken
+    from streams.kafka.topics import Topics
+    from streams.settings import Settings
+
+ROUND_SECONDS = 0.2
+"""Least time between rounds that have something to say: a transaction takes some 10 ms, and the
+time is a part of what an early alert waits."""
+QUIET_ROUND_SECONDS = 2.0
+"""The same for rounds that only move the place: so much is read again after a crash."""
+OUTBOX_BYTES_MAX = 32 << 20
+"""What waits for its transaction; beyond it the unit takes nothing more."""
+SNAPSHOT_WORK = 2.0
+SNAPSHOT_SHARE = 10.0
+"""A snapshot is due after two seconds of work, or ten times as much as the last one took: what is
+done again after a crash is of that size."""
+SNAPSHOT_SECONDS = 300.0
+MAX_REQUEST = 2 << 20
+TRANSACTION_TIMEOUT_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all units of a worker share.
+
+    Attributes:
+        settings: all of them.
+        topics: names of the topics.
+        options: how to connect.
+        partitions: source partitions.
+        step: called with the name of each step of a round; tests crash there.
+    """
+
+    settings: Settings
+    topics: Topics
+    options: dict[str, Any]
+    partitions: int
+    step: Callable[[str], None] = lambda _: None
+
+
+@dataclass
+class Spec:
+    """What a unit is: its name, its input, its partition of the state topic, its machine."""
+
+    name: str
+    topic: str
+    inputs: list[int]
+    state_partition: int
+    make: Callable[[Settings], Machine]
+
+
+@dataclass
+class _Round:
+    """A round, all of it bytes."""
+
+    messages: list[Message]
+    positions: dict[int, int]
+    snapshot: bytes | None
+
+
+@dataclass
+class Unit:
+    """See the module; ``load`` and ``start`` it, let it ``take``, ``close`` it."""
+
+    ground: Ground
+    spec: Spec
+    machine: Machine = field(init=False)
+    positions: dict[int, int] = field(default_factory=dict)
+    _outbox: list[Message] = field(default_factory=list)
+    _outbox_bytes: int = 0
+    _place: Place | None = None
+    _worked: float = 0.0
+    _snapshot_cost: float = 0.0
+    _snapshot_time: float = 0.0
+    _snapshot_wanted: bool = False
+
+    def __post_init__(self) -> None:
+        """Make what waits."""
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._one_round = asyncio.Lock()
+        self._rounds: asyncio.Task[None] | None = None
+        kafka = self.ground.settings.kafka
+        self._producer = AIOKafkaProducer(
+            **self.ground.options,
+            transactional_id=f"{kafka.app}-{self.spec.name}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            max_request_size=MAX_REQUEST,
+            max_batch_size=MAX_REQUEST,
+        )
+
+    async def load(self) -> None:
+        """Fence who had the unit before, and go on where the last committed round ended.
+
+        Raises:
+            StateError: what was kept cannot be used.
+        """
+        began = time.monotonic()
+        spec, ground = self.spec, self.ground
+        await self._producer.start()
+        kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
+        if kept is None:
+            self.machine = spec.make(ground.settings)
+            for partition in spec.inputs:
+                first, _ = await bounds(ground.options, spec.topic, partition)
+                self.positions[partition] = first
+            log.info("%s: starts anew", spec.name)
+            self._snapshot_wanted = True
+            await self._round()
+            return
+        check(kept.place, spec.name, ground)
+        self.machine, is_new = await rebuild(kept, spec, ground)
+        self._place = kept.place
+        self.positions = dict(kept.place.positions)
+        self._snapshot_wanted = is_new
+        self._snapshot_time = time.monotonic()
+        log.info("%s: goes on after %.1f s", spec.name, time.monotonic() - began)
+
+    def take(self, partition: int, messages: Sequence[Taken], until: int) -> None:
+        """Work on messages of an input partition, the last before offset ``until``."""
+        began = time.perf_counter()
+        said = self.machine.take(partition, messages)
+        self._worked += time.perf_counter() - began
+        self._outbox += said
+        self._outbox_bytes += sum(len(message.value or b"") for message in said)
+        self.positions[partition] = until
+        if self._outbox_bytes > OUTBOX_BYTES_MAX:
+            self._room.clear()
+        self._news.set()
+
+    async def room(self) -> None:
+        """Wait until the unit may take more."""
+        await self._room.wait()
+
+    def start(self, fatal: Callable[[BaseException], None]) -> None:
+        """Make rounds from now on; what goes wrong in them is ``fatal``."""
+        self._rounds = asyncio.create_task(self._run(fatal))
+
+    async def _run(self, fatal: Callable[[BaseException], None]) -> None:
+        try:
+            await self._make_rounds()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - crash only
+            fatal(error)
+
+    async def _make_rounds(self) -> None:
+        last = 0.0
+        while True:
+            await self._news.wait()
+            least = ROUND_SECONDS if self._outbox else QUIET_ROUND_SECONDS
+            while (wait := last + least - time.monotonic()) > 0:
+                await asyncio.sleep(min(wait, ROUND_SECONDS))
+                least = ROUND_SECONDS if self._outbox else least
+            last = time.monotonic()
+            await self._round()
+
+    async def close(self) -> None:
+        """Say what is left to say, keep a snapshot, and let the unit go."""
+        async with self._one_round:
+            # Only between rounds: what a round has taken out to say must be said.
+            if self._rounds is not None:
+                self._rounds.cancel()
+        self._snapshot_wanted = True
+        await self._round()
+        with contextlib.suppress(KafkaError):
+            await self._producer.stop()
+
+    # -- rounds ----------------------------------------------------------------------------------
+
+    def _seal(self) -> _Round:
+        """Take what is to be said and kept, as bytes: whatever awaits sees it change no more."""
+        self._news.clear()
+        snapshot = None
+        if self._snapshot_is_due():
+            began = time.perf_counter()
+            snapshot = seal(self.machine.state(), self.ground.settings.users.key.reveal())
+            self._snapshot_cost = time.perf_counter() - began
+            self._snapshot_time = time.monotonic()
+            self._worked, self._snapshot_wanted = 0.0, False
+        messages, self._outbox, self._outbox_bytes = self._outbox, [], 0
+        self._room.set()
+        return _Round(messages, dict(self.positions), snapshot)
+
+    def _snapshot_is_due(self) -> bool:
+        if self._snapshot_wanted or self._place is None:
+            return True
+        if self._worked > max(SNAPSHOT_WORK, SNAPSHOT_SHARE * self._snapshot_cost):
+            return True
+        return time.monotonic() - self._snapshot_time > SNAPSHOT_SECONDS
+
+    async def _round(self) -> None:
+        async with self._one_round:
+            sealed = self._seal()
+            step = self.ground.step
+            step("round begins")
+            async with self._producer.transaction():
+                waiting = []
+                for message in sealed.messages:
+                    sent = await self._producer.send(
+                        message.topic,
+                        message.value,
+                        message.key,
+                        message.partition,
+                        headers=message.headers,
+                    )
+                    waiting.append(sent)
+                step("messages are sent")
+                place = await self._keep(sealed)
+                waiting.append(
+                    await self._producer.send(
+                        self.ground.topics.state,
+                        msgspec.json.encode(place),
+                        PLACE,
+                        self.spec.state_partition,
+                    )
+                )
+                for sent in waiting:
+                    await sent
+                step("place is sent")
+            self._place = place
+            step("round has ended")
+
+    async def _keep(self, sealed: _Round) -> Place:
+        """Send the snapshot, if there is one; the place of the round."""
+        ground, spec = self.ground, self.spec
+        if sealed.snapshot is None:
+            assert self._place is not None
+            return msgspec.structs.replace(self._place, positions=sealed.positions)
+        first = None
+        count = 0
+        for count, (value, headers) in enumerate(frames(sealed.snapshot), 1):
+            key = b"%s %d" % (SNAPSHOT, count)
+            sent = await self._producer.send_and_wait(
+                ground.topics.state, value, key, spec.state_partition, headers=headers
+            )
+            first = sent.offset if first is None else first
+        ground.step("snapshot is sent")
+        assert first is not None
+        before = 0 if self._place is None else self._place.frames
+        for number in range(count + 1, before + 1):
+            key = b"%s %d" % (SNAPSHOT, number)
+            await self._producer.send(ground.topics.state, None, key, spec.state_partition)
+        return Place(
+            version=PLACE_VERSION,
+            unit=spec.name,
+            positions=sealed.positions,
+            snapshot_at=first,
+            frames=count,
+            snapshot_positions=sealed.positions,
+            shape=ground.settings.shape,
+            settings=render_toml(ground.settings),
+            partitions=ground.partitions,
+        )
