@@ -11,7 +11,7 @@ import json
 import math
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,8 @@ class Kind:
         from_text: turns the text of an environment variable into what TOML would have given.
         check: returns the value the program uses, or raises ``Refusal``.
         render: writes a checked value as TOML.
+        hidden: whether it is a secret, which is shown nowhere.
+        is_path: whether it is a path, relative to the folder of the file that gives it.
     """
 
     unit: str
@@ -55,6 +57,8 @@ class Kind:
     from_text: Callable[[str], object]
     check: Callable[[object], Any]
     render: Callable[[Any], str]
+    hidden: bool = False
+    is_path: bool = False
 
 
 def integer(low: int, high: int, unit: str) -> Kind:
@@ -81,6 +85,17 @@ def positive(high: float, unit: str) -> Kind:
         return float(value)
 
     return Kind(unit, f"more than 0, at most {high:,.0f}", _toml_value, check, repr)
+
+
+def boolean() -> Kind:
+    """True or false."""
+
+    def check(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Refusal("neither true nor false")
+        return value
+
+    return Kind("boolean", "true or false", _toml_value, check, lambda value: str(value).lower())
 
 
 def duration(low_ms: int, high_ms: int, note: str = "", divides_ms: int | None = None) -> Kind:
@@ -153,6 +168,11 @@ def text(pattern: str, allowed: str, unit: str = "text", length_max: int = 200) 
         return value
 
     return Kind(unit, allowed, str, check, toml_text)
+
+
+def path(allowed: str) -> Kind:
+    """A path; loading makes it absolute."""
+    return replace(text(".*", allowed, "path", 4_096), is_path=True)
 
 
 def codes(pattern: str, allowed: str, mend: Callable[[str], str], count_max: int = 300) -> Kind:

@@ -1,7 +1,7 @@
 """Read the settings once: defaults, under one TOML file, under environment variables.
 
-Whatever is wrong is collected, so that one run reports every problem. No message shows the
-users' key, nor a value under a name that is not known (it may be a misspelt secret).
+Whatever is wrong is collected, so that one run reports every problem. No message shows a
+secret, nor a value under a name that is not known (it may be a misspelt secret).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import difflib
 import re
 import tomllib
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,9 @@ _PROBLEMS_MAX = 50
 _BY_PATH = {entry.path: entry for entry in ENTRIES}
 _BY_VARIABLE = {entry.variable: entry for entry in ENTRIES}
 _BY_NAME = {entry.name: entry for entry in ENTRIES}
-_KEY, _KEY_FILE = _BY_NAME["users.key"], _BY_NAME["users.key_file"]
+_SECRET_FILES = [
+    (entry, _BY_NAME[f"{entry.name}_file"]) for entry in ENTRIES if entry.setting.kind.hidden
+]
 _TABLES = {entry.section[:depth] for entry in ENTRIES for depth in (1, len(entry.section))}
 
 
@@ -50,19 +53,23 @@ class _Given:
         return _problem(self.entry, show(self.value), self.source.where, reason)
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+def load(
+    path: Path | None, environ: Mapping[str, str], options: Mapping[str, str] | None = None
+) -> Settings:
     """Read the settings from a file, if there is one, and environment variables over it.
 
     Args:
         path: the TOML file, or None for the defaults.
         environ: the environment; only ``SURGEWATCH_…`` is looked at.
+        options: settings by name that the command line gives, over everything; the option is
+            called like the setting's key.
 
     Raises:
         SettingsError: with every problem found; of a file that is not TOML, the first.
     """
     if path is None:
-        return _combine({}, _Source("default"), environ)
-    return _combine(_read_toml(path), _Source(str(path), path.parent), environ)
+        return _combine({}, _Source("default"), environ, options or {})
+    return _combine(_read_toml(path), _Source(str(path), path.parent), environ, options or {})
 
 
 def from_table(
@@ -73,15 +80,21 @@ def from_table(
     >>> from_table({"time": {"bucket": "5m"}}).time.bucket_ms
     300000
     """
-    return _combine(table, _Source(where), environ or {})
+    return _combine(table, _Source(where), environ or {}, {})
 
 
-def _combine(table: Mapping[str, Any], source: _Source, environ: Mapping[str, str]) -> Settings:
+def _combine(
+    table: Mapping[str, Any],
+    source: _Source,
+    environ: Mapping[str, str],
+    options: Mapping[str, str],
+) -> Settings:
     problems: list[str] = []
     values: dict[tuple[str, ...], Any] = {}
     given: dict[str, _Given] = {}
     failed: set[str] = set()
-    for item in (*_in_table(table, (), source), *_in_environment(environ)):
+    everywhere = (_in_table(table, (), source), _in_environment(environ), _in_options(options))
+    for item in chain.from_iterable(everywhere):
         if isinstance(item, str):
             problems.append(item)
             continue
@@ -93,8 +106,7 @@ def _combine(table: Mapping[str, Any], source: _Source, environ: Mapping[str, st
         except Refusal as refusal:
             failed.add(name)
             problems.append(item.problem(str(refusal)))
-    if values.get(_KEY_FILE.path) and _KEY_FILE.name not in failed:
-        _read_key(values, given, problems)
+    problems += _look_into_files(values, given, failed)
     settings = build(values)
     for conflict in conflicts(settings):
         if failed.isdisjoint(conflict.names):
@@ -148,10 +160,10 @@ def _in_table(
     for key, value in table.items():
         path = (*prefix, key)
         entry = _BY_PATH.get(path)
-        if entry is _KEY:
+        if entry is not None and entry.setting.kind.hidden:
             yield (
-                f"users.key ({source.where}): a secret is not kept in the configuration file; set "
-                f"{_KEY.variable} or users.key_file"
+                f"{entry.name} ({source.where}): a secret is not kept in the configuration file; "
+                f"set {entry.variable} or {entry.name}_file"
             )
         elif entry is not None:
             yield _Given(entry, value, source)
@@ -177,28 +189,48 @@ def _in_environment(environ: Mapping[str, str]) -> Iterator[_Given | str]:
             yield _Given(entry, value, _Source(f"environment variable {variable}"))
 
 
-def _read_key(
-    values: dict[tuple[str, ...], Any], given: Mapping[str, _Given], problems: list[str]
-) -> None:
-    """Make the key file's path absolute, and read the key unless the environment gives one."""
-    item = given[_KEY_FILE.name]
-    path = (item.source.folder / values[_KEY_FILE.path]).absolute()
-    values[_KEY_FILE.path] = str(path)
-    if _KEY.name in given:
-        return
+def _in_options(options: Mapping[str, str]) -> Iterator[_Given]:
+    for name, text in options.items():
+        entry = _BY_NAME[name]
+        where = _Source(f"option --{entry.setting.key}")
+        yield _Given(entry, entry.setting.kind.from_text(text), where)
+
+
+def _look_into_files(
+    values: dict[tuple[str, ...], Any], given: Mapping[str, _Given], failed: set[str]
+) -> Iterator[str]:
+    """Make paths absolute and read the secrets that are in files; yields what is wrong."""
+    for name, item in given.items():
+        path = item.entry.path
+        if item.entry.setting.kind.is_path and name not in failed and values[path]:
+            values[path] = str((item.source.folder / values[path]).absolute())
+    for secret, file in _SECRET_FILES:
+        if not values.get(file.path) or file.name in failed or secret.name in given:
+            continue
+        try:
+            values[secret.path] = _read_secret(secret, Path(values[file.path]))
+        except Refusal as refusal:
+            failed.add(secret.name)
+            yield given[file.name].problem(str(refusal))
+
+
+def _read_secret(secret: Entry, path: Path) -> Any:
+    """Read a secret from its file.
+
+    Raises:
+        Refusal: it cannot be read, or holds no such secret.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_FILE_BYTES_MAX)
-        values[_KEY.path] = _KEY.setting.kind.check(content.removesuffix(b"\n").removesuffix(b"\r"))
     except OSError as error:
-        problems.append(item.problem(f"cannot be read: {error.strerror}"))
-    except Refusal as refusal:
-        problems.append(item.problem(str(refusal)))
+        raise Refusal(f"cannot be read: {error.strerror}") from None
+    return secret.setting.kind.check(content.removesuffix(b"\n").removesuffix(b"\r"))
 
 
 def _problem(entry: Entry, value: str, where: str, reason: str) -> str:
     kind = entry.setting.kind
-    shown = "(hidden)" if entry is _KEY else value
+    shown = "(hidden)" if kind.hidden else value
     return f"{entry.name} = {shown} ({where}): {reason}; allowed: {kind.allowed.replace('`', '')}"
 
 

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from streams.settings.kafka import Kafka, kafka_conflicts
 from streams.settings.kinds import format_duration
 from streams.settings.sections import (
     Alerts,
@@ -37,6 +38,7 @@ class Settings:
     detection: Detection = field(default_factory=Detection)
     alerts: Alerts = field(default_factory=Alerts)
     limits: Limits = field(default_factory=Limits)
+    kafka: Kafka = field(default_factory=Kafka)
 
     @property
     def fingerprint(self) -> str:
@@ -114,6 +116,7 @@ _SECTIONS: dict[tuple[str, ...], type[Any]] = {
     ("detection",): Detection,
     ("alerts",): Alerts,
     ("limits",): Limits,
+    ("kafka",): Kafka,
 }
 
 
@@ -180,3 +183,5 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     for (first, source), (second, other) in combinations(mapped, 2):
         if f"{other}.".startswith(f"{source}.") or f"{source}.".startswith(f"{other}."):
             yield Conflict((second, first), f"the same field as, or within, that of {first}")
+    for names, reason in kafka_conflicts(settings.kafka):
+        yield Conflict(names, reason)

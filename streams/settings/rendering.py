@@ -13,7 +13,7 @@ TABLE_END = "<!-- settings: end -->"
 def render_toml(settings: Settings) -> str:
     """Write the effective configuration as TOML, which loads back to equal settings.
 
-    The users' key is not in it, only a comment on whether one is set: where it came from the
+    Secrets are not in it, only comments on whether they are set: where one came from the
     environment, the same variable must be given again.
     """
     lines = [f"# fingerprint {settings.fingerprint}"]
@@ -21,8 +21,8 @@ def render_toml(settings: Settings) -> str:
         lines += ["", f"[{'.'.join(section)}]"]
         for entry in entries:
             text = entry.setting.kind.render(entry.value(settings))
-            is_key = entry.name == "users.key"
-            lines.append(f"# key: {text}" if is_key else f"{entry.setting.key} = {text}")
+            key = entry.setting.key
+            lines.append(f"# {key}: {text}" if entry.setting.kind.hidden else f"{key} = {text}")
     return "\n".join(lines) + "\n"
 
 
@@ -39,7 +39,7 @@ def render_table() -> str:
         cells = (
             f"`{entry.name}`",
             setting.kind.unit,
-            default if entry.name == "users.key" else f"`{default}`",
+            default if setting.kind.hidden else f"`{default}`",
             setting.kind.allowed,
             "yes" if setting.shapes else "no",
             setting.doc,

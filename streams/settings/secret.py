@@ -1,4 +1,4 @@
-"""The key of the user hash, in a wrapper that no message, log or rendering can read by accident."""
+"""Secrets, in a wrapper that no message, log or rendering can read by accident."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ KEY_BYTES_MAX = 64
 """The longest key that BLAKE2b takes."""
 
 
+PASSWORD_BYTES_MAX = 1_024
+
+
 class Secret:
-    """A key that shows itself only to ``reveal``."""
+    """A key or password that shows itself only to ``reveal``; an empty one is not set."""
 
     # Not a dataclass: asdict() of the settings would take it apart.
     __slots__ = ("_key",)
@@ -24,7 +27,7 @@ class Secret:
         self._key = key
 
     def reveal(self) -> bytes:
-        """Return the key itself, 16 to 64 bytes; for the keyed hash and nothing else."""
+        """Return the secret itself, for what it was made for and nothing else."""
         return self._key
 
     @property
@@ -34,7 +37,7 @@ class Secret:
 
     @property
     def digest(self) -> str:
-        """Four hex digits that tell two keys apart, for the fingerprint.
+        """Four hex digits that tell two keys of the user hash apart, for the fingerprint.
 
         Fingerprints are in every alert, so a long digest would let anybody test guesses of a
         weak key. Sixteen bits can't confirm a guess, and miss one change of key in 65,536.
@@ -50,7 +53,7 @@ class Secret:
         return hash(self._key)
 
     def __repr__(self) -> str:
-        return "Secret(development key)" if self.is_development_key else "Secret(set)"
+        return f"Secret({_render(self)})"
 
 
 def _check(value: object) -> Secret:
@@ -62,7 +65,21 @@ def _check(value: object) -> Secret:
 
 
 def _render(value: Secret) -> str:
-    return "development key" if value.is_development_key else "set"
+    if value.is_development_key:
+        return "development key"
+    return "set" if value.reveal() else "not set"
+
+
+def _check_password(value: object) -> Secret:
+    if not isinstance(value, bytes):
+        raise Refusal("not a password")
+    if not 0 < len(value) <= PASSWORD_BYTES_MAX:
+        raise Refusal(f"holds {len(value):,} bytes")
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        raise Refusal("not UTF-8") from None
+    return Secret(value)
 
 
 SECRET_KEY = Kind(
@@ -72,5 +89,16 @@ SECRET_KEY = Kind(
     from_text=lambda text: text.encode("utf-8", "surrogateescape"),
     check=_check,
     render=_render,
+    hidden=True,
 )
 """The kind of the key: bytes, which TOML can't give; rendered only as whether it is set."""
+
+PASSWORD = Kind(
+    unit="secret",
+    allowed=f"1 to {PASSWORD_BYTES_MAX:,} bytes of UTF-8",
+    from_text=lambda text: text.encode("utf-8", "surrogateescape"),
+    check=_check_password,
+    render=_render,
+    hidden=True,
+)
+"""The kind of a password; otherwise like the key."""

@@ -23,6 +23,7 @@ from streams.settings.kinds import (
     free_table,
     instant,
     integer,
+    path,
     positive,
     text,
 )
@@ -140,7 +141,7 @@ class Users:
         str,
         Setting(
             "key_file",
-            text(".*", 'path of a file that holds 16 to 64 bytes, or ""', "path", 4_096),
+            path('path of a file that holds 16 to 64 bytes, or ""'),
             "File that holds `users.key`, a line break at its end aside; relative to the "
             "configuration file, and not read when the environment gives the key.",
             shapes=False,
