@@ -231,7 +231,7 @@ class Unit:
                         message.value,
                         message.key,
                         message.partition,
-                        headers=message.headers,
+                        headers=list(message.headers),
                     )
                     waiting.append(sent)
                 step("messages are sent")
@@ -261,7 +261,7 @@ class Unit:
         for count, (value, headers) in enumerate(frames(sealed.snapshot), 1):
             key = b"%s %d" % (SNAPSHOT, count)
             sent = await self._producer.send_and_wait(
-                ground.topics.state, value, key, spec.state_partition, headers=headers
+                ground.topics.state, value, key, spec.state_partition, headers=list(headers)
             )
             first = sent.offset if first is None else first
         ground.step("snapshot is sent")
