@@ -29,20 +29,23 @@ help:
 demo: $(APP)
 	$(BIN)/surgewatch demo --dir out/demo
 
-# One after the other, cheapest first, pytest's closing line last.
+# One after the other, cheapest first, pytest's closing lines last. The tests of tests/kafka share
+# one broker, which they also stop: not in parallel.
 test: $(DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
+		--ignore tests/kafka
+	$(BIN)/python -m pytest tests/kafka
 
 bench: $(DEV)
 	$(BIN)/python benchmarks/bench_decode.py
 	$(BIN)/python benchmarks/bench_replay.py
 
 clean:
-	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .kafka out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Renews the outputs that the README shows.

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from streams.errors import SurgewatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+COUNT_MAX = 1_000
+"""Partitions of a topic: each costs every worker some memory."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -50,7 +53,52 @@ def build_parser() -> argparse.ArgumentParser:
         action = config_sub.add_parser(name, help=text)
         _add_config(action)
         action.set_defaults(run=run)
+    _add_topics(sub.add_parser("topics", help="make or check the topics in Kafka"))
     return parser
+
+
+def _add_topics(parser: argparse.ArgumentParser) -> None:
+    sub = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = sub.add_parser("create", help="make the topics that are missing")
+    check = sub.add_parser("check", help="say what is wrong with the topics")
+    for action in (create, check):
+        _add_kafka(action)
+        action.add_argument(
+            "--partitions",
+            type=_count,
+            metavar="N",
+            help="of posts and tallies (default: as many as there are, or 4)",
+        )
+    create.add_argument(
+        "--replication",
+        type=_count,
+        metavar="N",
+        help="replicas of each partition (default: 3, or as many as there are brokers)",
+    )
+    create.set_defaults(run=_with_kafka("topics_create"))
+    check.set_defaults(run=_with_kafka("topics_check"))
+
+
+def _add_kafka(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="over the setting kafka.bootstrap")
+    _add_config(parser)
+
+
+def _with_kafka(name: str) -> Callable[[argparse.Namespace, Mapping[str, str]], None]:
+    """A command of ``commands_kafka``, whose clients take another half second to import."""
+
+    def run(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+        from streams import commands_kafka  # noqa: PLC0415 - see above
+
+        getattr(commands_kafka, name)(args, environ)
+
+    return run
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= COUNT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {COUNT_MAX:,}")
+    return int(text)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

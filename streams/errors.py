@@ -41,6 +41,10 @@ class LogError(SurgewatchError):
     """A recorded log cannot be read."""
 
 
+class BrokerError(SurgewatchError):
+    """Kafka cannot be reached, or refuses what is asked of it."""
+
+
 class StateError(SurgewatchError):
     """What a pipeline has kept cannot be used: damaged, of another version or configuration."""
 

@@ -1,4 +1,4 @@
-"""The command line, run in this process."""
+"""The command line, run in this process; and what the environment says to the tests alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.harness import Command
+
+
+@pytest.fixture(scope="session", autouse=True)
+def given_bootstrap() -> Iterator[str | None]:
+    """A broker that the tests are to use instead of their own, as ``host:port``.
+
+    Taken out of the environment, where commands that tests start would refuse it as no setting.
+    """
+    given = os.environ.get("SURGEWATCH_TEST_BOOTSTRAP")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SURGEWATCH_TEST_BOOTSTRAP", raising=False)
+        yield given or None
 
 
 @pytest.fixture

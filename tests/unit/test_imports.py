@@ -25,6 +25,8 @@ VIOLATIONS = {
         ("streams/stages/watermark.py", "from streams.settings import Settings"),
         ("streams/codec/decode.py", "from streams.logs import open_log"),
         ("streams/console/text.py", "from streams.replay import Replay"),
+        ("streams/replay.py", "from streams.kafka.topics import Topics"),
+        ("streams/commands.py", "from streams import commands_kafka"),
         ("streams/attic.py", "import math"),
     ],
     "stages": [("streams/stages/ingest.py", "import streams.stages.detect")],
@@ -35,8 +37,14 @@ VIOLATIONS = {
     ],
     "pure-detectors": [("detectors/episode.py", "import time")],
     "pure-stages": [("streams/stages/merge.py", "import asyncio")],
-    "terminal": [("streams/settings/loading.py", "import rich")],
-    "kafka": [("streams/replay.py", "from aiokafka import AIOKafkaConsumer")],
+    "terminal": [
+        ("streams/settings/loading.py", "import rich"),
+        ("streams/kafka/topics.py", "from streams.console import progress"),
+    ],
+    "kafka": [
+        ("streams/replay.py", "from aiokafka import AIOKafkaConsumer"),
+        ("streams/commands_kafka.py", "import faust"),
+    ],
 }
 """Contract to planted imports, each of which it must refuse."""
 
@@ -45,6 +53,19 @@ def _contracts() -> set[str]:
     with (ROOT / "pyproject.toml").open("rb") as file:
         config = tomllib.load(file)
     return {contract["id"] for contract in config["tool"]["importlinter"]["contracts"]}
+
+
+def test_only_one_module_may_know_kafka() -> None:
+    """The contract that keeps Faust and aiokafka in streams.kafka names all other modules."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (sources,) = [one["source_modules"] for one in contracts if one["id"] == "kafka"]
+    modules = {
+        f"streams.{path.stem}"
+        for path in (ROOT / "streams").iterdir()
+        if not path.stem.startswith("__")
+    }
+    assert set(sources) == {"detectors", *modules} - {"streams.kafka"}
 
 
 def _lint(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Installs what the tests of tests/kafka need from the system, on Debian and Ubuntu: a Java runtime
+# (17 or later), Maven, kcat. Does nothing when all is there. Run by root, or by who may use sudo.
+set -euo pipefail
+
+java_version() {
+    { java -version 2>&1 || true; } | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1
+}
+
+# The first of some packages that this system's lists have.
+first_of() {
+    for package in "$@"; do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            echo "$package"
+            return
+        fi
+    done
+    echo "install-packages.sh: none of these is to be had: $*" >&2
+    return 1
+}
+
+missing=()
+[[ $(java_version) -ge 17 ]] || missing+=(Java)
+command -v mvn >/dev/null || missing+=(Maven)
+command -v kcat >/dev/null || missing+=(kcat)
+((${#missing[@]})) || exit 0
+echo "Installing what the Kafka tests need: ${missing[*]}"
+
+if ! command -v apt-get >/dev/null; then
+    echo "install-packages.sh: no apt-get here. Install by other means: a Java runtime (17 or" \
+        "later), Maven, kcat; what is missing: ${missing[*]}" >&2
+    exit 1
+fi
+as_root=()
+if ((EUID)); then
+    if ! command -v sudo >/dev/null; then
+        echo "install-packages.sh: run this as root (there is no sudo)" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+
+# One unreachable list of somebody else's does not matter, if the packages are found.
+"${as_root[@]}" apt-get update -q || echo "install-packages.sh: going on with old lists" >&2
+packages=()
+for name in "${missing[@]}"; do
+    case $name in
+        # By version, since the default of an older system may be Java 11.
+        Java) package=$(first_of openjdk-{17,21,25}-jre-headless default-jre-headless) ;;
+        Maven) package=maven ;;
+        # An older system has no kcat; its test is skipped then.
+        kcat) package=$(first_of kcat) || continue ;;
+    esac
+    packages+=("$package")
+done
+((${#packages[@]})) || exit 0
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends "${packages[@]}"
