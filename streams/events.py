@@ -256,6 +256,20 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     details: dict[str, float]
 
 
+class EarlyOutcome(msgspec.Struct, frozen=True):
+    """What the detect stage would say of an open bucket if it closed now.
+
+    Attributes:
+        bucket: index of the bucket.
+        episodes: as they would open, of series that are in none yet.
+        all_per_hour: as in ``Outcome``.
+    """
+
+    bucket: int
+    episodes: list[EpisodeRecord]
+    all_per_hour: float
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """All that the detect stage says of one bucket.
 

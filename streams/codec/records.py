@@ -14,11 +14,11 @@ import zstandard
 
 from detectors.users import WHOLE
 from streams.errors import StateError
-from streams.events import Closed, Early, Intake, Outcome, Partials
+from streams.events import Closed, Early, EarlyOutcome, Intake, Outcome, Partials
 
 Tally = Partials | Closed | Early
 
-_PARTIALS, _CLOSED, _EARLY, _OUTCOME = b"P", b"C", b"E", b"O"
+_PARTIALS, _CLOSED, _EARLY, _OUTCOME, _EARLY_OUTCOME = b"P", b"C", b"E", b"O", b"F"
 
 
 class _Columns(msgspec.Struct, array_like=True):
@@ -48,6 +48,7 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=float)
 _columns = msgspec.msgpack.Decoder(_Columns)
 _marker = msgspec.msgpack.Decoder(_Marker)
 _outcome = msgspec.msgpack.Decoder(Outcome)
+_early_outcome = msgspec.msgpack.Decoder(EarlyOutcome)
 _pack = zstandard.ZstdCompressor(level=1).compress
 _unpack = zstandard.ZstdDecompressor().decompress
 
@@ -83,22 +84,26 @@ def decode_tally(data: bytes) -> Tally:
     raise StateError(f"a tally of unknown kind {kind!r}: it was written by another version")
 
 
-def encode_outcome(outcome: Outcome) -> bytes:
+def encode_outcome(outcome: Outcome | EarlyOutcome) -> bytes:
     """Write what detect says of a bucket; its points go elsewhere."""
+    if isinstance(outcome, EarlyOutcome):
+        return _EARLY_OUTCOME + _pack(_encoder.encode(outcome))
     body = msgspec.structs.replace(outcome, points=[])
     return _OUTCOME + _pack(_encoder.encode(body))
 
 
-def decode_outcome(data: bytes) -> Outcome:
+def decode_outcome(data: bytes) -> Outcome | EarlyOutcome:
     """Read what ``encode_outcome`` wrote.
 
     Raises:
         StateError: these are no such bytes.
     """
-    if data[:1] != _OUTCOME:
-        raise StateError(f"an outcome of unknown kind {data[:1]!r}: written by another version")
+    kind = data[:1]
+    if kind not in {_OUTCOME, _EARLY_OUTCOME}:
+        raise StateError(f"an outcome of unknown kind {kind!r}: written by another version")
+    decoder = _outcome if kind == _OUTCOME else _early_outcome
     try:
-        return _outcome.decode(_unpack(data[1:]))
+        return decoder.decode(_unpack(data[1:]))
     except (msgspec.MsgspecError, zstandard.ZstdError) as error:
         raise StateError(f"an outcome cannot be read: {error}") from error
 

@@ -15,7 +15,7 @@ import orjson
 from streams.codec import PostDecoder, encode_alert
 from streams.codec.points import point_record
 from streams.codec.records import decode_outcome, decode_tally, encode_outcome, encode_tally
-from streams.events import Closed, Early
+from streams.events import Closed, Early, EarlyOutcome
 from streams.kafka.frames import Assembler, Headers, frames
 from streams.kafka.rejects import reject_headers
 from streams.pipeline import make_correlate, make_detect, make_ingest
@@ -24,6 +24,7 @@ from streams.replay import field_map
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from streams.codec.records import Tally
     from streams.events import Outcome, Reject
     from streams.kafka.topics import Topics
     from streams.settings import Settings
@@ -66,6 +67,9 @@ class Machine(Protocol):
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take messages of one input partition in their order, and give what they lead to."""
 
+    def early(self) -> list[Message]:
+        """What can be said of what is not complete yet; nothing confirmed depends on it."""
+
     def state(self) -> Any:
         """All that was learned so far; to be written at once, since it goes on changing."""
 
@@ -95,15 +99,21 @@ class IngestMachine:
             source=self._topics.posts,
             positions=[message.offset for message in messages],
         )
-        tallies = [encode_tally(record) for record in self.stage.feed(batch)]
-        out = [
-            Message(self._topics.tallies, value, partition, None, headers)
-            for tally in tallies
-            for value, headers in frames(tally)
-        ]
+        out = self._tallies(self.stage.feed(batch))
         if self._rejects:
             out += self._refused(messages)
         return out
+
+    def early(self) -> list[Message]:
+        """See ``Machine``."""
+        return self._tallies(self.stage.early())
+
+    def _tallies(self, records: Iterable[Tally]) -> list[Message]:
+        return [
+            Message(self._topics.tallies, value, self.partition, None, headers)
+            for record in records
+            for value, headers in frames(encode_tally(record))
+        ]
 
     def _refused(self, messages: Sequence[Taken]) -> list[Message]:
         values = {message.offset: message.value or b"" for message in messages}
@@ -148,13 +158,23 @@ class DetectMachine:
             if isinstance(record, Closed):
                 for outcome in self.stage.closed(record):
                     out += self._told(outcome)
-            elif not isinstance(record, Early):
+            elif isinstance(record, Early):
+                self.stage.early(record)
+            else:
                 self.stage.partials(record)
         return out
 
+    def early(self) -> list[Message]:
+        """See ``Machine``."""
+        outcome = self.stage.look_early()
+        return [] if outcome is None else self._outcome(outcome)
+
+    def _outcome(self, outcome: Outcome | EarlyOutcome) -> list[Message]:
+        record = encode_outcome(outcome)
+        return [Message(self._topics.episodes, v, headers=headers) for v, headers in frames(record)]
+
     def _told(self, outcome: Outcome) -> Iterable[Message]:
-        for value, headers in frames(encode_outcome(outcome)):
-            yield Message(self._topics.episodes, value, headers=headers)
+        yield from self._outcome(outcome)
         for point in outcome.points:
             row = orjson.dumps(point_record(point, self._bucket_ms))
             yield Message(self._topics.series, row, key=point.series.encode())
@@ -183,12 +203,22 @@ class CorrelateMachine:
         out: list[Message] = []
         for message in messages:
             data = self._assembler.add(message.value or b"", message.headers)
-            if data is not None:
-                out += [
-                    Message(self._topics.alerts, encode_alert(alert), key=alert.id.encode())
-                    for alert in self.stage.outcome(decode_outcome(data))
-                ]
+            if data is None:
+                continue
+            outcome = decode_outcome(data)
+            if isinstance(outcome, EarlyOutcome):
+                alerts = self.stage.early(outcome)
+            else:
+                alerts = self.stage.outcome(outcome)
+            out += [
+                Message(self._topics.alerts, encode_alert(alert), key=alert.id.encode())
+                for alert in alerts
+            ]
         return out
+
+    def early(self) -> list[Message]:
+        """See ``Machine``: what is early of it comes from detect."""
+        return []
 
     def state(self) -> Any:
         """See ``Machine``."""

@@ -42,6 +42,7 @@ SNAPSHOT_SHARE = 10.0
 """A snapshot is due after two seconds of work, or ten times as much as the last one took: what is
 done again after a crash is of that size."""
 SNAPSHOT_SECONDS = 300.0
+BEHIND_MESSAGES = 2_000
 MAX_REQUEST = 2 << 20
 TRANSACTION_TIMEOUT_MS = 60_000
 
@@ -65,6 +66,7 @@ class Unit:
     positions: dict[int, int] = field(default_factory=dict)
     _outbox: list[Message] = field(default_factory=list)
     _outbox_bytes: int = 0
+    _is_behind: bool = True
     _place: Place | None = None
     _worked: float = 0.0
     _snapshot_cost: float = 0.0
@@ -122,6 +124,8 @@ class Unit:
         self._outbox += said
         self._outbox_bytes += sum(len(message.value or b"") for message in said)
         self.positions[partition] = until
+        # Who is still catching up has nothing early to say.
+        self._is_behind = len(messages) >= BEHIND_MESSAGES
         if self._outbox_bytes > OUTBOX_BYTES_MAX:
             self._room.clear()
         self._news.set()
@@ -169,6 +173,8 @@ class Unit:
     def _seal(self) -> _Round:
         """Take what is to be said and kept, as bytes: whatever awaits sees it change no more."""
         self._news.clear()
+        if not self._is_behind:
+            self._outbox += self.machine.early()
         snapshot = None
         if self._snapshot_is_due():
             began = time.perf_counter()

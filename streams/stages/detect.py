@@ -13,10 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detectors.users import precision
-from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
+from streams.events import (
+    Closed,
+    Early,
+    EarlyOutcome,
+    EpisodeRecord,
+    Intake,
+    Notice,
+    Outcome,
+    Partials,
+    Point,
+)
 from streams.stages.age import MISSING_ODDS, Age
 from streams.stages.counting import Counting
 from streams.stages.drops import Drops
+from streams.stages.early import EarlyWatch, Parts
 from streams.stages.episodes import Episodes
 from streams.stages.lookback import Lookback
 from streams.stages.merge import Table, merge
@@ -110,6 +121,8 @@ class Detect:
         self._missing = False
         self._drops = Drops(params.bucket_ms)
         self._pruned_day = -1
+        parts = Parts(self._rows, self._counting, self._lookback, self._episodes, bank)
+        self._early = EarlyWatch(parts, hours, params.rows_per_series)
         bank.resize(self._rows.parents[:1])
 
     def _intake(self, bucket: int) -> Intake:
@@ -153,6 +166,9 @@ class Detect:
         self._episodes.running = state["_episodes"].running
         self.age.restore(state["age"])
         self.bank.restore(state["bank"])
+        self._early.parts = Parts(
+            self._rows, self._counting, self._lookback, self._episodes, self.bank
+        )
 
     # -- input -----------------------------------------------------------------------------------
 
@@ -174,8 +190,18 @@ class Detect:
             return []
         return self._close_through(min(through))
 
+    def early(self, early: Early) -> None:
+        """Take posts of an open bucket; nothing confirmed will depend on it."""
+        self._early.add(early.partials)
+
+    def look_early(self) -> EarlyOutcome | None:
+        """What would be said if the open buckets closed now; None if nothing."""
+        warm = self.age.first is not None and self.age.is_warm(self._last + 1)
+        return self._early.look() if warm else None
+
     def _close_through(self, through: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
+        self._early.close(through)
         for bucket in sorted(b for b in self._pending if b <= through):
             if self.age.first is None:
                 self.age.begin(bucket)
