@@ -11,7 +11,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
 from streams.errors import BrokerError, UsageError
 from streams.kafka.connect import client_options, connected
-from streams.kafka.topics import Topics, check, create, examine, owns_posts, specs
+from streams.kafka.topics import (
+    Topics,
+    TopicSpec,
+    _Cluster,
+    check,
+    create,
+    examine,
+    owns_posts,
+    specs,
+)
 from streams.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -32,12 +41,14 @@ async def make(settings: Settings, *topics: NewTopic) -> None:
     """Make topics as somebody else would."""
     async with connected(AIOKafkaAdminClient(**client_options(settings)), settings) as admin:
         await admin.create_topics(topics)
+        await _Cluster(admin).wait_for([TopicSpec(one.name, 1, {}) for one in topics])
 
 
 async def grow(settings: Settings, topic: str, partitions: int) -> None:
     """Give a topic more partitions as somebody else would."""
     async with connected(AIOKafkaAdminClient(**client_options(settings)), settings) as admin:
         await admin.create_partitions({topic: NewPartitions(partitions)})
+        await _Cluster(admin).wait_for([TopicSpec(topic, partitions, {})])
 
 
 def test_names() -> None:
