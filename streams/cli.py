@@ -14,6 +14,8 @@ from streams.errors import SurgewatchError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+STAGES = ("ingest", "detect", "correlate")
+
 COUNT_MAX = 1_000
 """Partitions of a topic: each costs every worker some memory."""
 
@@ -54,6 +56,16 @@ def build_parser() -> argparse.ArgumentParser:
         _add_config(action)
         action.set_defaults(run=run)
     _add_topics(sub.add_parser("topics", help="make or check the topics in Kafka"))
+    worker = sub.add_parser("worker", help="find surges in the posts of Kafka, as they come")
+    _add_kafka(worker)
+    worker.add_argument(
+        "--stages",
+        type=_stages,
+        default=STAGES,
+        metavar="STAGE,…",
+        help=f"what it does, of {', '.join(STAGES)} (default: all)",
+    )
+    worker.set_defaults(run=_with_kafka("worker"))
     return parser
 
 
@@ -93,6 +105,16 @@ def _with_kafka(name: str) -> Callable[[argparse.Namespace, Mapping[str, str]], 
         getattr(commands_kafka, name)(args, environ)
 
     return run
+
+
+def _stages(text: str) -> tuple[str, ...]:
+    stages = tuple(part.strip() for part in text.split(","))
+    for stage in stages:
+        if stage not in STAGES:
+            raise argparse.ArgumentTypeError(
+                f"{stage!r} is no stage; they are {', '.join(STAGES)}, with commas between"
+            )
+    return tuple(stage for stage in STAGES if stage in stages)
 
 
 def _count(text: str) -> int:

@@ -31,6 +31,14 @@ def topics_check(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     _report(asyncio.run(topics.examine(_settings(args, environ), args.partitions)))
 
 
+def worker(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Run stages until told to stop."""
+    # Imported here because Faust takes a second.
+    from streams.kafka.worker import run  # noqa: PLC0415
+
+    run(_settings(args, environ), args.stages)
+
+
 def _report(findings: topics.Findings) -> None:
     """Print what was found.
 

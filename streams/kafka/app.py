@@ -10,17 +10,14 @@ import faust
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams.errors import SurgewatchError
+from streams.kafka.ground import Ground, Spec
 from streams.kafka.log import log
 from streams.kafka.machines import CorrelateMachine, DetectMachine, IngestMachine
 from streams.kafka.service import Fetch, StageService
-from streams.kafka.unit import Ground, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streams.settings import Settings
-
-STAGES = ("ingest", "detect", "correlate")
 FETCHES_WAITING = 2
 
 
@@ -41,7 +38,7 @@ def make_app(ground: Ground, stages: Sequence[str], broker: dict[str, Any]) -> S
 
     Args:
         ground: what the units share.
-        stages: which of ``STAGES`` it runs.
+        stages: which it runs.
         broker: how Faust connects.
     """
     kafka = ground.settings.kafka

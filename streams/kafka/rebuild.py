@@ -13,13 +13,13 @@ from streams.kafka.store import read_range
 from streams.settings import from_table, render_toml
 
 if TYPE_CHECKING:
+    from streams.kafka.ground import Ground, Spec
     from streams.kafka.machines import Machine
     from streams.kafka.store import Kept, Place
-    from streams.kafka.unit import Ground, Spec
     from streams.settings import Settings
 
 WAY_OUT = (
-    'give it its old value again, or start anew beside the old state: set kafka.app and '
+    "give it its old value again, or start anew beside the old state: set kafka.app and "
     'kafka.prefix to new names, run "surgewatch topics create", and see docs/operations.md, '
     '"Starting anew"'
 )

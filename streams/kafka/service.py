@@ -12,11 +12,12 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from mode import Service
 
 from streams.kafka.log import log
-from streams.kafka.unit import Ground, Spec, Unit
+from streams.kafka.unit import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from streams.kafka.ground import Ground, Spec
     from streams.kafka.machines import Taken
 
 FETCH_RECORDS = 4_000
@@ -179,9 +180,8 @@ class StageService(Service):
             if epoch != self._epoch:
                 return
             number, self._fed = self._fed, self._fed + 1
-            await self._feed(
-                Fetch(epoch, number, self._owners[tp], tp.partition, records[-1].offset + 1, records)
-            )
+            end = records[-1].offset + 1
+            await self._feed(Fetch(epoch, number, self._owners[tp], tp.partition, end, records))
 
     async def work(self, fetch: Fetch) -> None:
         """What the stage's agent does with a fetch."""
@@ -200,13 +200,13 @@ class StageService(Service):
         unit.take(fetch.partition, fetch.messages, fetch.end)
 
 
-class _Listener(ConsumerRebalanceListener):
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Tells the service what the group decides."""
 
     def __init__(self, service: StageService) -> None:
         self._service = service
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
         """See ``StageService.revoked``."""
         try:
             await self._service.revoked()

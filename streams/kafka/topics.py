@@ -69,10 +69,11 @@ class TopicSpec:
 
 
 class Findings(NamedTuple):
-    """What is wrong with the topics, and what their operator should know."""
+    """What is wrong with the topics, what their operator should know, and how many posts have."""
 
     problems: list[str]
     warnings: list[str]
+    partitions: int
 
 
 def owns_posts(settings: Settings) -> bool:
@@ -220,7 +221,7 @@ async def examine(settings: Settings, partitions: int | None = None) -> Findings
             problems.append(f"{spec.name}: does not exist; surgewatch topics create makes it")
         else:
             problems += _differences(spec, existing[spec.name], found[spec.name])
-    return Findings(problems, warnings)
+    return Findings(problems, warnings, count)
 
 
 def _differences(spec: TopicSpec, partitions: int, found: Mapping[str, str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -27,9 +27,8 @@ from streams.settings import render_toml
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from streams.kafka.ground import Ground, Spec
     from streams.kafka.machines import Machine, Message, Taken
-    from streams.kafka.topics import Topics
-    from streams.settings import Settings
 
 ROUND_SECONDS = 0.2
 """Least time between rounds that have something to say: a transaction takes some 10 ms, and the
@@ -45,36 +44,6 @@ done again after a crash is of that size."""
 SNAPSHOT_SECONDS = 300.0
 MAX_REQUEST = 2 << 20
 TRANSACTION_TIMEOUT_MS = 60_000
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What all units of a worker share.
-
-    Attributes:
-        settings: all of them.
-        topics: names of the topics.
-        options: how to connect.
-        partitions: source partitions.
-        step: called with the name of each step of a round; tests crash there.
-    """
-
-    settings: Settings
-    topics: Topics
-    options: dict[str, Any]
-    partitions: int
-    step: Callable[[str], None] = lambda _: None
-
-
-@dataclass
-class Spec:
-    """What a unit is: its name, its input, its partition of the state topic, its machine."""
-
-    name: str
-    topic: str
-    inputs: list[int]
-    state_partition: int
-    make: Callable[[Settings], Machine]
 
 
 @dataclass
@@ -231,7 +200,7 @@ class Unit:
                         message.value,
                         message.key,
                         message.partition,
-                        headers=message.headers,
+                        headers=list(message.headers),
                     )
                     waiting.append(sent)
                 step("messages are sent")
@@ -261,7 +230,7 @@ class Unit:
         for count, (value, headers) in enumerate(frames(sealed.snapshot), 1):
             key = b"%s %d" % (SNAPSHOT, count)
             sent = await self._producer.send_and_wait(
-                ground.topics.state, value, key, spec.state_partition, headers=headers
+                ground.topics.state, value, key, spec.state_partition, headers=list(headers)
             )
             first = sent.offset if first is None else first
         ground.step("snapshot is sent")
