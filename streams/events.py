@@ -40,9 +40,13 @@ class Post(msgspec.Struct, frozen=True, gc=False):
 
 
 class Tick(msgspec.Struct, frozen=True, gc=False):
-    """A marker in the posts topic: event time has reached ``event_time_ms`` elsewhere."""
+    """A marker in the posts topic: event time has reached ``event_time_ms`` elsewhere.
+
+    With ``end`` the log has ended there: nobody is left to confirm what is still held.
+    """
 
     event_time_ms: int
+    end: bool = False
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):

@@ -129,7 +129,10 @@ class Ingest:
                 elif not self._hold(item, piece.positions[number], piece.lines[number]):
                     continue
             elif isinstance(item, Tick):
-                mark.tick(item.event_time_ms)
+                if item.end:
+                    yield from self.end(item.event_time_ms)
+                else:
+                    mark.tick(item.event_time_ms)
             else:
                 self.refuse(cast("Reject", item))
                 continue
@@ -160,7 +163,10 @@ class Ingest:
                 yield Early(partials)
 
     def end(self, time_ms: int | None) -> Iterator[Partials | Closed]:
-        """The logs have ended at ``time_ms``: close every bucket, reject what is still held."""
+        """The logs have ended at ``time_ms``: close every bucket, reject what is still held.
+
+        Where it was a marker that said so, and another log follows, its posts are taken as ever.
+        """
         if time_ms is not None:
             self.mark.finish(time_ms)
             yield from self._catch_up()
