@@ -168,6 +168,16 @@ class Early(msgspec.Struct, frozen=True, gc=False):
     partials: Partials
 
 
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """Everything before ``position`` in a source partition has been worked on.
+
+    It tells a silent partition from one that nobody reads.
+    """
+
+    partition: int
+    position: int
+
+
 class EpisodeRecord(msgspec.Struct, frozen=True):
     """One bucket of a series that is in an episode; all counts are fresh users.
 

@@ -14,11 +14,12 @@ import zstandard
 
 from detectors.users import WHOLE
 from streams.errors import StateError
-from streams.events import Closed, Early, EarlyOutcome, Intake, Outcome, Partials
+from streams.events import Closed, Early, EarlyOutcome, Intake, Outcome, Partials, Seen
 
-Tally = Partials | Closed | Early
+Tally = Partials | Closed | Early | Seen
 
-_PARTIALS, _CLOSED, _EARLY, _OUTCOME, _EARLY_OUTCOME = b"P", b"C", b"E", b"O", b"F"
+_PARTIALS, _CLOSED, _EARLY, _SEEN = b"P", b"C", b"E", b"S"
+_OUTCOME, _EARLY_OUTCOME = b"O", b"F"
 
 
 class _Columns(msgspec.Struct, array_like=True):
@@ -47,6 +48,7 @@ class _Marker(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder(enc_hook=float)
 _columns = msgspec.msgpack.Decoder(_Columns)
 _marker = msgspec.msgpack.Decoder(_Marker)
+_seen = msgspec.msgpack.Decoder(Seen)
 _outcome = msgspec.msgpack.Decoder(Outcome)
 _early_outcome = msgspec.msgpack.Decoder(EarlyOutcome)
 _pack = zstandard.ZstdCompressor(level=1).compress
@@ -58,6 +60,8 @@ def encode_tally(record: Tally) -> bytes:
     if isinstance(record, Closed):
         marker = _Marker(record.partition, record.through, record.intake)
         return _CLOSED + _pack(_encoder.encode(marker))
+    if isinstance(record, Seen):
+        return _SEEN + _encoder.encode(record)
     if isinstance(record, Early):
         return _EARLY + _pack(_encoder.encode(_as_columns(record.partials)))
     return _PARTIALS + _pack(_encoder.encode(_as_columns(record)))
@@ -71,6 +75,8 @@ def decode_tally(data: bytes) -> Tally:
     """
     kind = data[:1]
     try:
+        if kind == _SEEN:
+            return _seen.decode(data[1:])
         body = _unpack(data[1:])
         if kind == _CLOSED:
             marker = _marker.decode(body)

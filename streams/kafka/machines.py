@@ -15,19 +15,22 @@ import orjson
 from streams.codec import PostDecoder, encode_alert
 from streams.codec.points import point_record
 from streams.codec.records import decode_outcome, decode_tally, encode_outcome, encode_tally
-from streams.events import Closed, Early, EarlyOutcome
+from streams.events import Closed, Early, EarlyOutcome, Notice, Outcome, Seen
 from streams.kafka.frames import Assembler, Headers, frames
 from streams.kafka.rejects import reject_headers
 from streams.pipeline import make_correlate, make_detect, make_ingest
 from streams.replay import field_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streams.codec.records import Tally
-    from streams.events import Outcome, Reject
+    from streams.events import Reject
     from streams.kafka.topics import Topics
     from streams.settings import Settings
+
+AHEAD_MAX = 500_000
+"""Rows (some ten million bytes) of a source partition that may wait for slower ones."""
 
 
 class Taken(Protocol):
@@ -67,8 +70,15 @@ class Machine(Protocol):
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take messages of one input partition in their order, and give what they lead to."""
 
-    def early(self) -> list[Message]:
-        """What can be said of what is not complete yet; nothing confirmed depends on it."""
+    def early(self, positions: Mapping[int, int]) -> list[Message]:
+        """What can be said of what is not complete yet; nothing confirmed depends on it.
+
+        Args:
+            positions: by input partition, the offset up to which all was taken.
+        """
+
+    def ahead(self, partition: int) -> bool:
+        """Is an input partition so far ahead of others that no more of it should be read?"""
 
     def state(self) -> Any:
         """All that was learned so far; to be written at once, since it goes on changing."""
@@ -104,9 +114,10 @@ class IngestMachine:
             out += self._refused(messages)
         return out
 
-    def early(self) -> list[Message]:
+    def early(self, positions: Mapping[int, int]) -> list[Message]:
         """See ``Machine``."""
-        return self._tallies(self.stage.early())
+        seen = Seen(self.partition, positions[self.partition])
+        return self._tallies([*self.stage.early(), seen])
 
     def _tallies(self, records: Iterable[Tally]) -> list[Message]:
         return [
@@ -128,6 +139,10 @@ class IngestMachine:
             for reject in rejects
         ]
 
+    def ahead(self, partition: int) -> bool:  # noqa: ARG002
+        """See ``Machine``: it waits for nobody."""
+        return False
+
     def state(self) -> Any:
         """See ``Machine``."""
         return self.stage.state()
@@ -138,13 +153,20 @@ class IngestMachine:
 
 
 class DetectMachine:
-    """Tallies of all source partitions to outcomes and points."""
+    """Tallies of all source partitions to outcomes and points.
+
+    Attributes:
+        seen: by source partition, the offset of posts up to which all was worked on.
+        stalled: source partitions that were told as stalled, and the bucket since when.
+    """
 
     def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
         self._topics = topics
         self._bucket_ms = settings.time.bucket_ms
         self.stage = make_detect(settings, list(range(partitions)), points=True)
         self._assemblers = [Assembler() for _ in range(partitions)]
+        self.seen: dict[int, int] = {}
+        self.stalled: dict[int, int] = {}
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take tallies; see ``Machine``."""
@@ -160,11 +182,13 @@ class DetectMachine:
                     out += self._told(outcome)
             elif isinstance(record, Early):
                 self.stage.early(record)
+            elif isinstance(record, Seen):
+                self.seen[partition] = record.position
             else:
                 self.stage.partials(record)
         return out
 
-    def early(self) -> list[Message]:
+    def early(self, positions: Mapping[int, int]) -> list[Message]:  # noqa: ARG002
         """See ``Machine``."""
         outcome = self.stage.look_early()
         return [] if outcome is None else self._outcome(outcome)
@@ -179,14 +203,49 @@ class DetectMachine:
             row = orjson.dumps(point_record(point, self._bucket_ms))
             yield Message(self._topics.series, row, key=point.series.encode())
 
+    def ahead(self, partition: int) -> bool:
+        """See ``Machine``."""
+        through = self.stage.closed_through
+        mine, slowest = (
+            through[partition],
+            min(through.values(), key=lambda t: -1 if t is None else t),
+        )
+        return mine != slowest and self.stage.waiting[partition] > AHEAD_MAX
+
     def state(self) -> Any:
         """See ``Machine``."""
-        return self.stage.state(), self._assemblers
+        return self.stage.state(), self._assemblers, self.seen, self.stalled
 
     def restore(self, state: Any) -> None:
-        """See ``Machine``."""
-        stage, self._assemblers = state
+        """See ``Machine``; source partitions that are new since then are waited for from here."""
+        stage, assemblers, self.seen, self.stalled = state
         self.stage.restore(stage)
+        self._assemblers[: len(assemblers)] = assemblers
+        for partition in range(len(self._assemblers)):
+            self.stage.join(partition)
+
+    def tell_stalled(self, partition: int, minutes: float) -> list[Message]:
+        """Say that event time stands still in a source partition while posts arrive."""
+        if partition in self.stalled:
+            return []
+        through = self.stage.closed_through[partition]
+        self.stalled[partition] = self.stage.last if through is None else through + 1
+        details = {"partition": float(partition), "minutes": minutes}
+        return self._notice("open", partition, details)
+
+    def tell_moving(self, partition: int) -> list[Message]:
+        """Say that a source partition goes on that was told as stalled."""
+        if partition not in self.stalled:
+            return []
+        out = self._notice("closed", partition, {"partition": float(partition)})
+        del self.stalled[partition]
+        return out
+
+    def _notice(self, status: str, partition: int, details: dict[str, float]) -> list[Message]:
+        bucket = self.stage.last
+        since = min(self.stalled[partition], bucket)
+        notice = Notice("stalled", status, bucket, since, details)
+        return self._outcome(Outcome(bucket, [], 0.0, [], [notice], {}))
 
 
 class CorrelateMachine:
@@ -216,9 +275,13 @@ class CorrelateMachine:
             ]
         return out
 
-    def early(self) -> list[Message]:
+    def early(self, positions: Mapping[int, int]) -> list[Message]:  # noqa: ARG002
         """See ``Machine``: what is early of it comes from detect."""
         return []
+
+    def ahead(self, partition: int) -> bool:  # noqa: ARG002
+        """See ``Machine``: it waits for nobody."""
+        return False
 
     def state(self) -> Any:
         """See ``Machine``."""
