@@ -58,6 +58,7 @@ class Piece(NamedTuple):
 
 class _TickBody(msgspec.Struct, gc=False):
     event_time: str | int | float
+    end: bool = False
 
 
 class _TickLine(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -169,7 +170,8 @@ class PostDecoder:
             return item
         if TICK in line:
             try:
-                return Tick(self._times[self._decode_tick(line).surgewatch_tick.event_time])
+                body = self._decode_tick(line).surgewatch_tick
+                return Tick(self._times[body.event_time], body.end)
             except msgspec.MsgspecError:
                 pass
         raise explain(line, self._fields, error) from None

@@ -99,6 +99,8 @@ def explain(line: bytes, fields: FieldMap, error: Exception) -> RecordError:
 def _explain_tick(body: Any) -> RecordError:
     if isinstance(body, dict) and body.get("event_time") is None:
         return RecordError("missing_field", "surgewatch_tick.event_time is missing")
+    if isinstance(body, dict) and not isinstance(body.get("end", False), bool):
+        return RecordError("wrong_type", "surgewatch_tick.end is neither true nor false")
     return RecordError("wrong_type", "surgewatch_tick must be an object with an event_time")
 
 

@@ -23,9 +23,13 @@ def encode_post(post: Mapping[str, Any]) -> bytes:
     return orjson.dumps(dict(post))
 
 
-def encode_tick(event_time_ms: int) -> bytes:
-    """Write the marker that event time has reached ``event_time_ms`` (ms since 1970 UTC)."""
-    return orjson.dumps({TICK.decode(): {"event_time": rfc3339(event_time_ms)}})
+def encode_tick(event_time_ms: int, *, end: bool = False) -> bytes:
+    """Write the marker that event time has reached ``event_time_ms`` (ms since 1970 UTC).
+
+    With ``end`` it says that the log has ended there.
+    """
+    body: dict[str, Any] = {"event_time": rfc3339(event_time_ms)}
+    return orjson.dumps({TICK.decode(): body | {"end": True} if end else body})
 
 
 def encode_reject(reject: Reject) -> bytes:

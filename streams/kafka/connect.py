@@ -110,6 +110,8 @@ async def start(client: Client, settings: Settings) -> None:
     try:
         async with asyncio.timeout(CONNECT_S):
             await client.start()
+            # A consumer that is stopped before its tasks have begun raises CancelledError.
+            await asyncio.sleep(0)
     except (KafkaError, OSError) as error:
         if isinstance(error, TimeoutError):
             heard.lines.append(f"no answer within {CONNECT_S:.0f} s")
@@ -139,11 +141,11 @@ def broker_errors(settings: Settings) -> Iterator[None]:
 
 
 def _said(error: BaseException) -> str:
-    """What an error says, without its number and punctuation."""
-    if isinstance(error, BrokerResponseError):
-        text = str(error.args[0]) if error.args else error.description
+    """What an error says, without its name, number and full stop."""
+    if error.args:
+        text = str(error.args[0] if isinstance(error, KafkaError) else error)
     else:
-        text = str(error)
+        text = error.description if isinstance(error, BrokerResponseError) else ""
     return text.rstrip(". ") or type(error).__name__
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from detectors.origin import TAGS_SHIFT, Origin
 from detectors.series import canonical_hashtag
 from streams.codec import PlainPost, Remembered, account_created_ms, first_bytes
-from streams.events import Closed, Intake, Partials, Reject, Tick
+from streams.events import Closed, Early, Intake, Partials, Reject, Tick
 from streams.stages.cells import OpenBucket
 from streams.stages.pseudonym import Pseudonyms
 from streams.stages.watermark import Held, Watermark
@@ -129,7 +129,10 @@ class Ingest:
                 elif not self._hold(item, piece.positions[number], piece.lines[number]):
                     continue
             elif isinstance(item, Tick):
-                mark.tick(item.event_time_ms)
+                if item.end:
+                    yield from self.end(item.event_time_ms)
+                else:
+                    mark.tick(item.event_time_ms)
             else:
                 self.refuse(cast("Reject", item))
                 continue
@@ -151,8 +154,19 @@ class Ingest:
         self.mark.tick(time_ms)
         yield from self._catch_up()
 
+    def early(self) -> Iterator[Early]:
+        """Posts of the open buckets that were not told early before."""
+        langs = list(self._langs)
+        for bucket, open_bucket in sorted(self._buckets.items()):
+            partials = open_bucket.untold(self.partition, bucket, langs)
+            if partials is not None:
+                yield Early(partials)
+
     def end(self, time_ms: int | None) -> Iterator[Partials | Closed]:
-        """The logs have ended at ``time_ms``: close every bucket, reject what is still held."""
+        """The logs have ended at ``time_ms``: close every bucket, reject what is still held.
+
+        Where it was a marker that said so, and another log follows, its posts are taken as ever.
+        """
         if time_ms is not None:
             self.mark.finish(time_ms)
             yield from self._catch_up()

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.settings import Settings, load
 from tests.broker import Broker, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +63,17 @@ def prefix(request: pytest.FixtureRequest) -> str:
     """
     name = re.sub(r"[^a-zA-Z0-9]+", ".", request.node.name).strip(".")
     return f"{name[:80]}.{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def config(tmp_path: Path, bootstrap: str, prefix: str) -> Path:
+    """A configuration file for the broker, with topics and groups of the test's own."""
+    file = tmp_path / "surgewatch.toml"
+    file.write_text(f'[kafka]\nbootstrap = "{bootstrap}"\nprefix = "{prefix}"\napp = "{prefix}"\n')
+    return file
+
+
+@pytest.fixture
+def settings(config: Path) -> Settings:
+    """The settings of that file."""
+    return load(config, {})

@@ -216,6 +216,7 @@ POST_VIOLATIONS = [
     (0, "account_created_at", "new"),
     (3, "surgewatch_tick", None),
     (3, "surgewatch_tick.event_time", "now"),
+    (4, "surgewatch_tick.end", "yes"),
     (3, "post_id", "p"),
 ]
 

@@ -95,6 +95,7 @@ BAD: list[tuple[str, bytes]] = [
     ("wrong_type", b'{"post_id": 1, ' + post()[1:]),
     ("wrong_type", b'{"surgewatch_tick": 7}'),
     ("wrong_type", b'{"surgewatch_tick": {"event_time": []}}'),
+    ("wrong_type", b'{"surgewatch_tick": {"event_time": 1736726400, "end": 1}}'),
     ("bad_value", post(post_id="")),
     ("bad_value", post(user_id="")),
     ("bad_value", post(post_id="x" * 257)),
@@ -202,6 +203,8 @@ def test_last_duplicate_wins() -> None:
 def test_tick() -> None:
     """A marker is read back as the event time that was written."""
     assert PostDecoder().decode_one(encode_tick(DAY_START + 250)) == Tick(DAY_START + 250)
+    last = encode_tick(DAY_START, end=True)
+    assert PostDecoder().decode_one(last) == Tick(DAY_START, end=True)
 
 
 def test_chunk_gives_one_item_a_line() -> None:

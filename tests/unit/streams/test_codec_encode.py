@@ -44,6 +44,9 @@ def test_tick_form() -> None:
     assert encode_tick(1_736_726_400_000) == (
         b'{"surgewatch_tick":{"event_time":"2025-01-13T00:00:00Z"}}'
     )
+    assert encode_tick(1_736_726_400_000, end=True) == (
+        b'{"surgewatch_tick":{"event_time":"2025-01-13T00:00:00Z","end":true}}'
+    )
 
 
 def test_alert_form() -> None:

@@ -77,8 +77,8 @@ class Partition:
         return closed[-1] if closed else None
 
 
-def marker(at: int) -> bytes:
-    return orjson.dumps({"surgewatch_tick": {"event_time": at}})
+def marker(at: int, **more: Any) -> bytes:
+    return orjson.dumps({"surgewatch_tick": {"event_time": at} | more})
 
 
 def post(
@@ -318,6 +318,28 @@ def test_slow_partition_keeps_its_first_posts() -> None:
     partition.end(NOW + 162 * HOUR)
     assert (partition.stage.intake.late, partition.stage.intake.foreign) == (0, 14)
     assert partition.stage.first_ms == NOW
+
+
+def test_marker_of_the_end() -> None:
+    """A marker that says the log has ended does what the end of all logs does."""
+    lines = [post(i, NOW + i * 9_000, user=i % 9) for i in range(200)]
+    lines.append(post(999, NOW + 40 * DAY))
+    ended = Partition().feed(lines).end(NOW + HOUR)
+    marked = Partition().feed([*lines, marker(NOW + HOUR, end=True)])
+    assert shown(marked.out) == shown(ended.out)
+    assert marked.stage.intake == ended.stage.intake
+    assert marked.rejects == ended.rejects
+
+
+def test_log_after_a_marker_of_the_end() -> None:
+    """What follows the end of a log is counted like what follows a gap, its own end included."""
+    partition = Partition().feed(post(i, NOW + i) for i in range(5))
+    partition.feed([marker(NOW + 5, end=True), post(5, NOW - HOUR)])
+    partition.feed(post(i, NOW + DAY + i) for i in range(10, 15))
+    partition.feed([marker(NOW + DAY + 14, end=True)]).end(NOW + DAY + 14)
+    assert (partition.stage.intake.late, partition.stage.intake.foreign) == (1, 10)
+    buckets = [NOW // MINUTE, (NOW + DAY) // MINUTE]
+    assert [one.bucket for one in partition.partials] == buckets
 
 
 def test_tiny_log_is_counted_at_its_end() -> None:
