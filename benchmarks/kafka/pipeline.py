@@ -14,8 +14,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.kafka.peers import Figures, PeerError
 from benchmarks.kafka.processes import cpu_seconds, peak_mib
+from benchmarks.kafka.workload import gate
 from streams import settings as settings_module
 from streams.codec.records import decode_outcome
+from streams.events import Outcome
 from streams.kafka.frames import Assembler
 from streams.kafka.topics import Topics
 from tests.broker import Child
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from benchmarks.kafka.workload import Log
+
 KEY = "a key for benchmarks only"
-STARTED = re.compile(r"(ingest-\d+|detect|correlate): (?:starts anew|goes on)")
-INGEST_STARTED = re.compile(r"ingest-\d+: starts anew")
+UNIT = re.compile(r" (ingest-\d+|detect|correlate): (?:starts anew|goes on|(given up))")
+SETTLED_S = 3.0
 LIMIT_S = 600
-LOOK_S = 0.003
 STOP_S = 30
 
 
@@ -44,17 +47,6 @@ class Worker:
     def said(self) -> str:
         """Its log so far."""
         return self.log.read_text("utf-8") if self.log.exists() else ""
-
-    async def wait_for(self, pattern: re.Pattern[str], count: int = 1) -> None:
-        """Wait until so many different lines of its log match.
-
-        Raises:
-            PeerError: it ended, or took too long.
-        """
-        deadline = time.monotonic() + LIMIT_S
-        while len(set(pattern.findall(self.said()))) < count:
-            self.check(deadline, f"it did not log {pattern.pattern}")
-            await asyncio.sleep(LOOK_S)
 
     def check(self, deadline: float, what: str) -> None:
         """Raise ``PeerError`` if it is no more, or the time is over."""
@@ -154,7 +146,10 @@ class Pipeline:
                 for records in (await consumer.getmany(timeout_ms=20)).values():
                     for record in records:
                         data = assembler.add(record.value, record.headers)
-                        if data is not None and decode_outcome(data).bucket >= bucket:
+                        if data is None:
+                            continue
+                        outcome = decode_outcome(data)
+                        if isinstance(outcome, Outcome) and outcome.bucket >= bucket:
                             return
                 for worker in workers:
                     worker.check(deadline, f"bucket {bucket} was not closed")
@@ -162,29 +157,55 @@ class Pipeline:
             await consumer.stop()
 
 
-async def whole_job(pipeline: Pipeline, count: int, posts: int, last_bucket: int) -> Figures:
-    """Let workers read a topic to its end, from the first post to the last bucket's outcome."""
-    workers = [pipeline.start() for _ in range(count)]
-    try:
-        done = asyncio.create_task(pipeline.outcome_of(last_bucket, workers))
-        await _any_ingest(workers)
-        begun, cpu = time.monotonic(), sum(cpu_seconds(worker.pid) for worker in workers)
-        await done
-        seconds = time.monotonic() - begun
-        cpu = sum(cpu_seconds(worker.pid) for worker in workers) - cpu
-        peak = max(peak_mib(worker.pid) for worker in workers)
-    finally:
+def owned(log: str) -> set[str]:
+    """The units that a worker owns, by its log."""
+    units: set[str] = set()
+    for unit, gone in UNIT.findall(log):
+        if gone:
+            units.discard(unit)
+        else:
+            units.add(unit)
+    return units
+
+
+async def settled(workers: Sequence[Worker], partitions: int) -> None:
+    """Wait until the workers share all units, each has a partition, and nothing moves any more."""
+    everything = {"detect", "correlate", *(f"ingest-{number}" for number in range(partitions))}
+    deadline = time.monotonic() + LIMIT_S
+    logs, since = "", time.monotonic()
+    while True:
+        now = "".join(worker.said() for worker in workers)
+        if now != logs:
+            logs, since = now, time.monotonic()
+        shares = [owned(worker.said()) for worker in workers]
+        ready = set().union(*shares) == everything and sum(map(len, shares)) == len(everything)
+        ready = ready and all(any(u.startswith("ingest") for u in share) for share in shares)
+        if ready and time.monotonic() - since > SETTLED_S:
+            return
         for worker in workers:
-            worker.stop()
-    if any("given up" in worker.said().partition("INFO surgewatch stops")[0] for worker in []):
-        raise PeerError("partitions moved between workers while it was measured")
-    return Figures(posts, seconds, cpu, peak)
+            worker.check(deadline, "the workers did not settle")
+        await asyncio.sleep(0.1)
 
 
-async def _any_ingest(workers: list[Worker]) -> None:
-    waiting = [asyncio.create_task(worker.wait_for(INGEST_STARTED)) for worker in workers]
-    done, rest = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in rest:
-        task.cancel()
-    for task in done:
-        task.result()
+async def whole_job(pipeline: Pipeline, log: Log, last_bucket: int, workers: int) -> Figures:
+    """Let workers do everything with a log, from its appearance to its last bucket's outcome."""
+    running: list[Worker] = []
+    bootstrap, posts = pipeline.options["bootstrap_servers"], pipeline.topics.posts
+    async with gate(bootstrap, log, posts, workers) as open_gate:
+        try:
+            running += [pipeline.start() for _ in range(workers)]
+            await settled(running, workers)
+            before = [owned(worker.said()) for worker in running]
+            done = asyncio.create_task(pipeline.outcome_of(last_bucket, running))
+            begun, cpu = time.monotonic(), sum(cpu_seconds(worker.pid) for worker in running)
+            await open_gate()
+            await done
+            seconds = time.monotonic() - begun
+            cpu = sum(cpu_seconds(worker.pid) for worker in running) - cpu
+            peak = max(peak_mib(worker.pid) for worker in running)
+            if before != [owned(worker.said()) for worker in running]:
+                raise PeerError("units moved between workers while it was measured")
+        finally:
+            for worker in running:
+                worker.stop()
+    return Figures(len(log), seconds, cpu, peak)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,6 @@ from streams.codec.regions import REGIONS as REGION_CODES
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
 
 START_MS = 1_736_726_400_000
 POSTS_A_SECOND = 2_000
@@ -22,6 +23,7 @@ FOREIGN = 0.12
 MINUTE_MS = 60_000
 REGIONS = sorted(REGION_CODES - {"CN"})[:40]
 BATCH_BYTES = 512 << 10
+TRANSACTION_MS = 600_000
 
 
 def time_text(ms: int) -> str:
@@ -34,12 +36,17 @@ def marker(ms: int) -> bytes:
     return encode_post({"surgewatch_tick": {"event_time": rfc3339(ms)}})
 
 
-def posts(count: int) -> Iterator[tuple[int, bytes, bytes]]:
+Log = list[tuple[int, bytes, bytes]]
+Gate = Callable[[], Awaitable[None]]
+
+
+def posts(count: int) -> Log:
     """Event time, region and bytes of each post, of which FOREIGN are not from home."""
     rng = random.Random(1)  # noqa: S311 - not for secrets
     tags = [f"tag{number}" for number in range(5_000)]
     weights = [1.0 / (number + 10) for number in range(len(tags))]
     chosen = rng.choices(tags, weights, k=1 << 16)
+    log: Log = []
     for number in range(count):
         abroad = rng.random() < FOREIGN
         region = rng.choice(REGIONS) if abroad else "CN"
@@ -54,7 +61,8 @@ def posts(count: int) -> Iterator[tuple[int, bytes, bytes]]:
             "lang": "en" if abroad else "zh",
             "account_created_at": "2024-11-03T10:00:00Z",
         }
-        yield ms, region.encode(), encode_post(post)
+        log.append((ms, region.encode(), encode_post(post)))
+    return log
 
 
 def last_bucket(count: int) -> int:
@@ -95,46 +103,53 @@ class Feeder:
         self._sent.clear()
 
 
-def producer(bootstrap: str) -> AIOKafkaProducer:
+def producer(bootstrap: str, transactional_id: str | None = None) -> AIOKafkaProducer:
     """A producer for large batches."""
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap, max_batch_size=BATCH_BYTES, max_request_size=2 * BATCH_BYTES
+        bootstrap_servers=bootstrap,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=2 * BATCH_BYTES,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=TRANSACTION_MS,
     )
 
 
-async def fill(bootstrap: str, count: int, topics: dict[str, int]) -> float:
-    """Put the log into topics with so many partitions each, and markers as ``publish`` does.
-
-    Returns:
-        Mean bytes of a post.
-    """
+async def create_topic(bootstrap: str, name: str) -> None:
+    """Make a topic of one partition for the peers."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     # By their own stamps, records of January 2025 would be deleted within minutes.
     configs = {"message.timestamp.type": "LogAppendTime"}
-    await admin.create_topics(
-        [NewTopic(name, number, 1, topic_configs=configs) for name, number in topics.items()]
-    )
+    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=configs)])
     await admin.close()
-    total = 0
-    async with producer(bootstrap) as sender:
-        feeders = [(Feeder(sender, name), partitions) for name, partitions in topics.items()]
-        bucket = START_MS // MINUTE_MS
-        for number, (ms, region, value) in enumerate(posts(count)):
-            total += len(value)
-            if ms // MINUTE_MS > bucket:
-                bucket = ms // MINUTE_MS
-                await _mark(feeders, bucket * MINUTE_MS)
-            for feeder, partitions in feeders:
-                await feeder.put(number % partitions, value, region)
-        # Late enough to close the last bucket.
-        await _mark(feeders, (bucket + 4) * MINUTE_MS)
-        for feeder, _ in feeders:
-            await feeder.flush()
-    return total / count
 
 
-async def _mark(feeders: list[tuple[Feeder, int]], ms: int) -> None:
-    for feeder, partitions in feeders:
-        for partition in range(partitions):
-            await feeder.put(partition, marker(ms))
+async def fill(sender: AIOKafkaProducer, log: Log, topic: str, partitions: int) -> None:
+    """Put a log into a topic, with the markers that ``surgewatch publish`` would write."""
+    feeder = Feeder(sender, topic)
+    bucket = START_MS // MINUTE_MS
+    for number, (ms, region, value) in enumerate(log):
+        if ms // MINUTE_MS > bucket:
+            bucket = ms // MINUTE_MS
+            await _mark(feeder, partitions, bucket * MINUTE_MS)
+        await feeder.put(number % partitions, value, region)
+    # Late enough to close the last bucket.
+    await _mark(feeder, partitions, (bucket + 4) * MINUTE_MS)
+    await feeder.flush()
+
+
+async def _mark(feeder: Feeder, partitions: int, ms: int) -> None:
+    for partition in range(partitions):
+        await feeder.put(partition, marker(ms))
+
+
+@contextlib.asynccontextmanager
+async def gate(bootstrap: str, log: Log, topic: str, partitions: int) -> AsyncIterator[Gate]:
+    """A log that is all in its topic, but that readers of committed messages see once it opens.
+
+    So what is measured begins with everybody ready, and with a log of which every post is there.
+    """
+    async with producer(bootstrap, f"{topic}.gate") as sender:
+        await sender.begin_transaction()
+        await fill(sender, log, topic, partitions)
+        yield sender.commit_transaction
