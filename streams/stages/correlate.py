@@ -78,7 +78,9 @@ class Correlate:
             return []
         incident = case.incident
         incident.cause = name_cause(incident)
-        outcome = Outcome(early.bucket, [], early.all_per_hour, [], [], {})
+        intake = self._outcome.intake if self._outcome is not None else {}
+        case.intake_before, case.missing_before = dict(intake), self._missing
+        outcome = Outcome(early.bucket, [], early.all_per_hour, [], [], intake)
         incident.severity = self._severity(case, outcome)
         alert = self._teller.provisional(case, outcome)
         self._promised[incident.id] = Promise(early.bucket, incident.cause, series)

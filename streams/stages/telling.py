@@ -142,7 +142,7 @@ class Teller:
             subject=incident.cause,
             time=self._end(outcome.bucket),
             correlationid=incident.id,
-            data=self.data(case, "provisional", outcome, 0),
+            data=self.data(case, "provisional", outcome, case.missing_before),
         )
 
     def withdrawn(self, incident_id: str, promise: Promise, bucket: int) -> Alert:
