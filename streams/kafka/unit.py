@@ -45,6 +45,8 @@ SNAPSHOT_SECONDS = 300.0
 BEHIND_MESSAGES = 2_000
 WATCH_SECONDS = 1.0
 MAX_REQUEST = 2 << 20
+MAX_BATCH = 768 << 10
+"""Brokers take batches of a megabyte by default, and measure what is in them together."""
 TRANSACTION_TIMEOUT_MS = 60_000
 
 
@@ -87,7 +89,7 @@ class Unit:
             transactional_id=f"{kafka.app}-{self.spec.name}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_request_size=MAX_REQUEST,
-            max_batch_size=MAX_REQUEST,
+            max_batch_size=MAX_BATCH,
         )
 
     async def load(self) -> None:
