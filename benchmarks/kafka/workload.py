@@ -94,10 +94,14 @@ class Feeder:
         sent = await self._producer.send_batch(batch, self._topic, partition=partition)
         self._sent.append(sent)
 
-    async def flush(self) -> None:
-        """Send what is left, and wait until all of it is there."""
+    async def push(self) -> None:
+        """Send what is left."""
         for partition in list(self._open):
             await self._send(partition)
+
+    async def flush(self) -> None:
+        """Send what is left, and wait until all of it is there."""
+        await self.push()
         for sent in self._sent:
             await sent
         self._sent.clear()
