@@ -205,12 +205,12 @@ class DetectMachine:
 
     def ahead(self, partition: int) -> bool:
         """See ``Machine``."""
-        through = self.stage.closed_through
+        through = self.stage.sources.through
         mine, slowest = (
             through[partition],
             min(through.values(), key=lambda t: -1 if t is None else t),
         )
-        return mine != slowest and self.stage.waiting[partition] > AHEAD_MAX
+        return mine != slowest and self.stage.sources.waiting[partition] > AHEAD_MAX
 
     def state(self) -> Any:
         """See ``Machine``."""
@@ -228,7 +228,7 @@ class DetectMachine:
         """Say that event time stands still in a source partition while posts arrive."""
         if partition in self.stalled:
             return []
-        through = self.stage.closed_through[partition]
+        through = self.stage.sources.through[partition]
         self.stalled[partition] = self.stage.last if through is None else through + 1
         details = {"partition": float(partition), "minutes": minutes}
         return self._notice("open", partition, details)
