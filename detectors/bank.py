@@ -11,7 +11,7 @@ nothing, then ``learn_many``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,17 @@ class Scores:
     expected: FloatArray
     upper: FloatArray
     window: IntArray
+
+
+class Verdict(NamedTuple):
+    """``Scores`` of one row."""
+
+    score: float
+    threshold: float
+    observed: float
+    expected: float
+    upper: float
+    window: int
 
 
 class Bank(Protocol):
@@ -73,6 +84,31 @@ class Bank(Protocol):
                 1 is an exact count, 0.25 a sample of every fourth user.
             longest: look at no window longer than this many buckets, shape (n,); a detector
                 without windows ignores it.
+        """
+
+    def preview(self, bucket: int, rows: IntArray, fresh: FloatArray) -> NDArray[np.bool_]:
+        """Which rows might raise an alarm if ``bucket`` closed now. Changes nothing.
+
+        A row that is not named here would surely raise none; one that is, ``judge`` looks at.
+
+        Args:
+            bucket: index of a bucket that has not closed.
+            rows: row numbers, shape (n,); the number of rows stands for a series without one.
+            fresh: fresh users since the newest closed bucket, shape (n,).
+        """
+
+    def judge(self, bucket: int, row: int, fresh: FloatArray, precision: float) -> Verdict | None:
+        """What ``score_many`` would say of a row if ``bucket`` closed with these counts.
+
+        Args:
+            bucket: index of a bucket that has not closed.
+            row: row number; the number of rows stands for a series without one.
+            fresh: fresh users of the buckets that end with ``bucket``, the newest last, as far
+                back as the longest window, shape (k,).
+            precision: share of users that the counts rest on.
+
+        Returns:
+            None where it would say nothing of note.
         """
 
     def learn_many(self, bucket: int, rows: IntArray, fresh: FloatArray) -> None:

@@ -25,7 +25,7 @@ import copy
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from detectors.bank import FloatArray, IntArray, Scores
 from detectors.river_calls import MINUTES_PER_DAY, Kind, time_features
 from detectors.scan import ScanBank
 from detectors.tail import Tail
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ZERO_RUN = 256
 WARMUP_BUCKETS = 250
@@ -141,6 +144,13 @@ class RiverBank:
         self.__dict__.update(other.__dict__ | own)
         tail.restore(other._tail)
         self._tail = tail
+
+    def preview(self, _bucket: int, rows: IntArray, _fresh: FloatArray) -> NDArray[np.bool_]:
+        """See ``Bank.preview``: River's detectors are asked of closed buckets only."""
+        return np.zeros(len(rows), dtype=np.bool_)
+
+    def judge(self, _bucket: int, _row: int, _fresh: FloatArray, _precision: float) -> None:
+        """See ``Bank.judge``."""
 
     @property
     def watched(self) -> IntArray:

@@ -12,15 +12,18 @@ the threshold follows the tail.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detectors.bank import FloatArray, IntArray, Scores
+from detectors.bank import FloatArray, IntArray, Scores, Verdict
 from detectors.baseline import HOURS, Baseline, overlap
 from detectors.ratio import log_likelihood_ratio, single_ratio, single_upper, upper_count
 from detectors.tail import Tail
 from detectors.windows import WindowSums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WINDOW_MINUTES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 240, 480, 720)
 WINDOW_FACTOR = 12.0
@@ -117,10 +120,11 @@ class ScanBank:
     def resize(self, parents: IntArray) -> None:
         """See ``Bank.resize``."""
         rows = len(parents)
-        if rows > len(self._not_before):
-            more = max(len(self._not_before), rows - len(self._not_before))
+        # One more, which stands for the series that have none.
+        if rows >= len(self._not_before):
+            more = max(len(self._not_before), rows + 1 - len(self._not_before))
             self._not_before = np.concatenate([self._not_before, np.zeros(more, dtype=np.int64)])
-        self._sums.resize(rows)
+        self._sums.resize(rows + 1)
         self._rows = rows
         self._parents = parents
         self.baseline.resize(parents)
@@ -300,6 +304,45 @@ class ScanBank:
             scores.expected[i] = means[best_k]
             scores.window[i] = spans[best_k]
         self._seen = (bucket, seen[0], seen[1])
+
+    def preview(self, bucket: int, rows: IntArray, fresh: FloatArray) -> NDArray[np.bool_]:
+        """See ``Bank.preview``."""
+        # The sums still hold a few buckets that will have left their windows by then.
+        observed = self._sums.sums[rows] + fresh[:, None]
+        some = observed[:, -1] >= self.min_users
+        over = np.zeros(len(rows), dtype=np.bool_)
+        if some.any():
+            expected = self._expected(bucket, rows[some])
+            dispersion = self.baseline.dispersion[rows[some], None]
+            ratio = log_likelihood_ratio(observed[some], expected, dispersion)
+            over[some] = ratio.max(axis=1) >= min(self._threshold(0), self._threshold(1))
+        return over
+
+    def judge(self, bucket: int, row: int, fresh: FloatArray, precision: float) -> Verdict | None:
+        """See ``Bank.judge``."""
+        totals = np.cumsum(fresh[::-1])
+        observed = totals[np.minimum(self.windows, len(totals)) - 1]
+        expected = self._expected(bucket, np.array([row], dtype=np.int64))[0]
+        dispersion = self.baseline.dispersion[row : row + 1]
+        ratio = log_likelihood_ratio(observed, expected, dispersion) * precision
+        earliest = max(int(self._not_before[row]), self._start)
+        allowed = (bucket + 1 - self.windows >= earliest) & (observed >= self.min_users)
+        ratio = np.where(allowed, ratio, 0.0)
+        best = int(np.argmax(ratio))
+        threshold = self._threshold(int(self.baseline.mass[row] < YOUNG_USERS))
+        if ratio[best] < threshold:
+            return None
+        upper = self._upper(
+            expected[best : best + 1], dispersion, np.array([threshold / precision])
+        )
+        return Verdict(
+            float(ratio[best]),
+            threshold,
+            float(observed[best]),
+            float(expected[best]),
+            float(upper[0]),
+            int(self.windows[best]),
+        )
 
     def _upper(self, expected: FloatArray, dispersion: FloatArray, score: FloatArray) -> FloatArray:
         return np.maximum(upper_count(expected, dispersion, score), self.min_users)

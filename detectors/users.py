@@ -152,6 +152,23 @@ class FreshMemory:
             todo, slot = todo[~mine], (slot[~mine] + 1) & self._mask
         return bytearray(fresh.tobytes())
 
+    def known(self, keys: IntArray, bucket: int) -> NDArray[np.bool_]:
+        """Which (series, user) keys would not be fresh in a bucket; changes nothing.
+
+        Args:
+            keys: as for ``admit``, shape (n,).
+            bucket: index of the bucket.
+        """
+        found = np.zeros(len(keys), dtype=np.bool_)
+        todo, slot = np.arange(len(keys)), keys & self._mask
+        while len(todo):
+            there = self._key[slot]
+            mine = there == keys[todo]
+            found[todo[mine]] = self._bucket[slot[mine]] + self.fresh_for > bucket
+            on = ~mine & (there != _EMPTY)
+            todo, slot = todo[on], (slot[on] + 1) & self._mask
+        return found
+
     def _rebuild(self, bucket: int, more: int) -> None:
         """Drop what has died, and grow when that is not enough."""
         live = (self._key != _EMPTY) & (self._bucket + self.fresh_for > bucket)

@@ -168,6 +168,16 @@ class Early(msgspec.Struct, frozen=True, gc=False):
     partials: Partials
 
 
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """Everything before ``position`` in a source partition has been worked on.
+
+    It tells a silent partition from one that nobody reads.
+    """
+
+    partition: int
+    position: int
+
+
 class EpisodeRecord(msgspec.Struct, frozen=True):
     """One bucket of a series that is in an episode; all counts are fresh users.
 
@@ -258,6 +268,20 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     bucket: int
     since: int
     details: dict[str, float]
+
+
+class EarlyOutcome(msgspec.Struct, frozen=True):
+    """What the detect stage would say of an open bucket if it closed now.
+
+    Attributes:
+        bucket: index of the bucket.
+        episodes: as they would open, of series that are in none yet.
+        all_per_hour: as in ``Outcome``.
+    """
+
+    bucket: int
+    episodes: list[EpisodeRecord]
+    all_per_hour: float
 
 
 class Outcome(msgspec.Struct, frozen=True):

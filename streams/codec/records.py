@@ -14,11 +14,12 @@ import zstandard
 
 from detectors.users import WHOLE
 from streams.errors import StateError
-from streams.events import Closed, Early, Intake, Outcome, Partials
+from streams.events import Closed, Early, EarlyOutcome, Intake, Outcome, Partials, Seen
 
-Tally = Partials | Closed | Early
+Tally = Partials | Closed | Early | Seen
 
-_PARTIALS, _CLOSED, _EARLY, _OUTCOME = b"P", b"C", b"E", b"O"
+_PARTIALS, _CLOSED, _EARLY, _SEEN = b"P", b"C", b"E", b"S"
+_OUTCOME, _EARLY_OUTCOME = b"O", b"F"
 
 
 class _Columns(msgspec.Struct, array_like=True):
@@ -47,7 +48,9 @@ class _Marker(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder(enc_hook=float)
 _columns = msgspec.msgpack.Decoder(_Columns)
 _marker = msgspec.msgpack.Decoder(_Marker)
+_seen = msgspec.msgpack.Decoder(Seen)
 _outcome = msgspec.msgpack.Decoder(Outcome)
+_early_outcome = msgspec.msgpack.Decoder(EarlyOutcome)
 _pack = zstandard.ZstdCompressor(level=1).compress
 _unpack = zstandard.ZstdDecompressor().decompress
 
@@ -57,6 +60,8 @@ def encode_tally(record: Tally) -> bytes:
     if isinstance(record, Closed):
         marker = _Marker(record.partition, record.through, record.intake)
         return _CLOSED + _pack(_encoder.encode(marker))
+    if isinstance(record, Seen):
+        return _SEEN + _encoder.encode(record)
     if isinstance(record, Early):
         return _EARLY + _pack(_encoder.encode(_as_columns(record.partials)))
     return _PARTIALS + _pack(_encoder.encode(_as_columns(record)))
@@ -70,6 +75,8 @@ def decode_tally(data: bytes) -> Tally:
     """
     kind = data[:1]
     try:
+        if kind == _SEEN:
+            return _seen.decode(data[1:])
         body = _unpack(data[1:])
         if kind == _CLOSED:
             marker = _marker.decode(body)
@@ -83,22 +90,26 @@ def decode_tally(data: bytes) -> Tally:
     raise StateError(f"a tally of unknown kind {kind!r}: it was written by another version")
 
 
-def encode_outcome(outcome: Outcome) -> bytes:
+def encode_outcome(outcome: Outcome | EarlyOutcome) -> bytes:
     """Write what detect says of a bucket; its points go elsewhere."""
+    if isinstance(outcome, EarlyOutcome):
+        return _EARLY_OUTCOME + _pack(_encoder.encode(outcome))
     body = msgspec.structs.replace(outcome, points=[])
     return _OUTCOME + _pack(_encoder.encode(body))
 
 
-def decode_outcome(data: bytes) -> Outcome:
+def decode_outcome(data: bytes) -> Outcome | EarlyOutcome:
     """Read what ``encode_outcome`` wrote.
 
     Raises:
         StateError: these are no such bytes.
     """
-    if data[:1] != _OUTCOME:
-        raise StateError(f"an outcome of unknown kind {data[:1]!r}: written by another version")
+    kind = data[:1]
+    if kind not in {_OUTCOME, _EARLY_OUTCOME}:
+        raise StateError(f"an outcome of unknown kind {kind!r}: written by another version")
+    decoder = _outcome if kind == _OUTCOME else _early_outcome
     try:
-        return _outcome.decode(_unpack(data[1:]))
+        return decoder.decode(_unpack(data[1:]))
     except (msgspec.MsgspecError, zstandard.ZstdError) as error:
         raise StateError(f"an outcome cannot be read: {error}") from error
 

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams.errors import SurgewatchError
 from streams.kafka.ground import Ground, Spec
+from streams.kafka.idle import IdleWatch
 from streams.kafka.log import log
 from streams.kafka.machines import CorrelateMachine, DetectMachine, IngestMachine
 from streams.kafka.service import Fetch, StageService
@@ -99,7 +100,7 @@ def _layout(ground: Ground) -> dict[str, tuple[str, Callable[[int], Spec]]]:
                 topic=topics.posts,
                 inputs=[number],
                 state_partition=number + 2,
-                make=lambda settings: IngestMachine(settings, topics, number),
+                make=lambda settings, _: IngestMachine(settings, topics, number),
             ),
         ),
         # One unit each: who owns the only partition of the episodes.
@@ -110,7 +111,8 @@ def _layout(ground: Ground) -> dict[str, tuple[str, Callable[[int], Spec]]]:
                 topic=topics.tallies,
                 inputs=list(range(partitions)),
                 state_partition=1,
-                make=lambda settings: DetectMachine(settings, topics, partitions),
+                make=lambda settings, count: DetectMachine(settings, topics, count),
+                watch=IdleWatch,
             ),
         ),
         "correlate": (
@@ -120,7 +122,7 @@ def _layout(ground: Ground) -> dict[str, tuple[str, Callable[[int], Spec]]]:
                 topic=topics.episodes,
                 inputs=[0],
                 state_partition=0,
-                make=lambda settings: CorrelateMachine(settings, topics),
+                make=lambda settings, _: CorrelateMachine(settings, topics),
             ),
         ),
     }

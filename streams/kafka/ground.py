@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.kafka.machines import Machine
+    from streams.kafka.machines import Machine, Message
     from streams.kafka.topics import Topics
     from streams.settings import Settings
 
@@ -34,10 +34,33 @@ class Ground:
 
 @dataclass
 class Spec:
-    """What a unit is: its name, its input, its partition of the state topic, its machine."""
+    """What a unit is.
+
+    Attributes:
+        name: of the unit.
+        topic: of its input.
+        inputs: partitions of it.
+        state_partition: its partition of the state topic.
+        make: its machine under some settings, for a number of source partitions.
+        watch: what looks at its machine by the clock, if anything.
+    """
 
     name: str
     topic: str
     inputs: list[int]
     state_partition: int
-    make: Callable[[Settings], Machine]
+    make: Callable[[Settings, int], Machine]
+    watch: Callable[[Ground], Watch] | None = None
+
+
+class Watch(Protocol):
+    """Looks at a machine now and then, while its unit is this worker's."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    async def look(self, machine: Any) -> list[Message]:
+        """Look once; what is to be said."""

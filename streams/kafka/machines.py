@@ -15,18 +15,22 @@ import orjson
 from streams.codec import PostDecoder, encode_alert
 from streams.codec.points import point_record
 from streams.codec.records import decode_outcome, decode_tally, encode_outcome, encode_tally
-from streams.events import Closed, Early
+from streams.events import Closed, Early, EarlyOutcome, Notice, Outcome, Seen
 from streams.kafka.frames import Assembler, Headers, frames
 from streams.kafka.rejects import reject_headers
 from streams.pipeline import make_correlate, make_detect, make_ingest
 from streams.replay import field_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from streams.events import Outcome, Reject
+    from streams.codec.records import Tally
+    from streams.events import Reject
     from streams.kafka.topics import Topics
     from streams.settings import Settings
+
+AHEAD_MAX = 500_000
+"""Rows (some ten million bytes) of a source partition that may wait for slower ones."""
 
 
 class Taken(Protocol):
@@ -66,6 +70,16 @@ class Machine(Protocol):
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take messages of one input partition in their order, and give what they lead to."""
 
+    def early(self, positions: Mapping[int, int]) -> list[Message]:
+        """What can be said of what is not complete yet; nothing confirmed depends on it.
+
+        Args:
+            positions: by input partition, the offset up to which all was taken.
+        """
+
+    def ahead(self, partition: int) -> bool:
+        """Is an input partition so far ahead of others that no more of it should be read?"""
+
     def state(self) -> Any:
         """All that was learned so far; to be written at once, since it goes on changing."""
 
@@ -95,15 +109,22 @@ class IngestMachine:
             source=self._topics.posts,
             positions=[message.offset for message in messages],
         )
-        tallies = [encode_tally(record) for record in self.stage.feed(batch)]
-        out = [
-            Message(self._topics.tallies, value, partition, None, headers)
-            for tally in tallies
-            for value, headers in frames(tally)
-        ]
+        out = self._tallies(self.stage.feed(batch))
         if self._rejects:
             out += self._refused(messages)
         return out
+
+    def early(self, positions: Mapping[int, int]) -> list[Message]:
+        """See ``Machine``."""
+        seen = Seen(self.partition, positions[self.partition])
+        return self._tallies([*self.stage.early(), seen])
+
+    def _tallies(self, records: Iterable[Tally]) -> list[Message]:
+        return [
+            Message(self._topics.tallies, value, self.partition, None, headers)
+            for record in records
+            for value, headers in frames(encode_tally(record))
+        ]
 
     def _refused(self, messages: Sequence[Taken]) -> list[Message]:
         values = {message.offset: message.value or b"" for message in messages}
@@ -118,6 +139,10 @@ class IngestMachine:
             for reject in rejects
         ]
 
+    def ahead(self, partition: int) -> bool:  # noqa: ARG002
+        """See ``Machine``: it waits for nobody."""
+        return False
+
     def state(self) -> Any:
         """See ``Machine``."""
         return self.stage.state()
@@ -128,13 +153,20 @@ class IngestMachine:
 
 
 class DetectMachine:
-    """Tallies of all source partitions to outcomes and points."""
+    """Tallies of all source partitions to outcomes and points.
+
+    Attributes:
+        seen: by source partition, the offset of posts up to which all was worked on.
+        stalled: source partitions that were told as stalled, and the bucket since when.
+    """
 
     def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
         self._topics = topics
         self._bucket_ms = settings.time.bucket_ms
         self.stage = make_detect(settings, list(range(partitions)), points=True)
         self._assemblers = [Assembler() for _ in range(partitions)]
+        self.seen: dict[int, int] = {}
+        self.stalled: dict[int, int] = {}
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take tallies; see ``Machine``."""
@@ -148,25 +180,72 @@ class DetectMachine:
             if isinstance(record, Closed):
                 for outcome in self.stage.closed(record):
                     out += self._told(outcome)
-            elif not isinstance(record, Early):
+            elif isinstance(record, Early):
+                self.stage.early(record)
+            elif isinstance(record, Seen):
+                self.seen[partition] = record.position
+            else:
                 self.stage.partials(record)
         return out
 
+    def early(self, positions: Mapping[int, int]) -> list[Message]:  # noqa: ARG002
+        """See ``Machine``."""
+        outcome = self.stage.look_early()
+        return [] if outcome is None else self._outcome(outcome)
+
+    def _outcome(self, outcome: Outcome | EarlyOutcome) -> list[Message]:
+        record = encode_outcome(outcome)
+        return [Message(self._topics.episodes, v, headers=headers) for v, headers in frames(record)]
+
     def _told(self, outcome: Outcome) -> Iterable[Message]:
-        for value, headers in frames(encode_outcome(outcome)):
-            yield Message(self._topics.episodes, value, headers=headers)
+        yield from self._outcome(outcome)
         for point in outcome.points:
             row = orjson.dumps(point_record(point, self._bucket_ms))
             yield Message(self._topics.series, row, key=point.series.encode())
 
+    def ahead(self, partition: int) -> bool:
+        """See ``Machine``."""
+        through = self.stage.closed_through
+        mine, slowest = (
+            through[partition],
+            min(through.values(), key=lambda t: -1 if t is None else t),
+        )
+        return mine != slowest and self.stage.waiting[partition] > AHEAD_MAX
+
     def state(self) -> Any:
         """See ``Machine``."""
-        return self.stage.state(), self._assemblers
+        return self.stage.state(), self._assemblers, self.seen, self.stalled
 
     def restore(self, state: Any) -> None:
-        """See ``Machine``."""
-        stage, self._assemblers = state
+        """See ``Machine``; source partitions that are new since then are waited for from here."""
+        stage, assemblers, self.seen, self.stalled = state
         self.stage.restore(stage)
+        self._assemblers[: len(assemblers)] = assemblers
+        for partition in range(len(self._assemblers)):
+            self.stage.join(partition)
+
+    def tell_stalled(self, partition: int, minutes: float) -> list[Message]:
+        """Say that event time stands still in a source partition while posts arrive."""
+        if partition in self.stalled:
+            return []
+        through = self.stage.closed_through[partition]
+        self.stalled[partition] = self.stage.last if through is None else through + 1
+        details = {"partition": float(partition), "minutes": minutes}
+        return self._notice("open", partition, details)
+
+    def tell_moving(self, partition: int) -> list[Message]:
+        """Say that a source partition goes on that was told as stalled."""
+        if partition not in self.stalled:
+            return []
+        out = self._notice("closed", partition, {"partition": float(partition)})
+        del self.stalled[partition]
+        return out
+
+    def _notice(self, status: str, partition: int, details: dict[str, float]) -> list[Message]:
+        bucket = self.stage.last
+        since = min(self.stalled[partition], bucket)
+        notice = Notice("stalled", status, bucket, since, details)
+        return self._outcome(Outcome(bucket, [], 0.0, [], [notice], {}))
 
 
 class CorrelateMachine:
@@ -183,12 +262,26 @@ class CorrelateMachine:
         out: list[Message] = []
         for message in messages:
             data = self._assembler.add(message.value or b"", message.headers)
-            if data is not None:
-                out += [
-                    Message(self._topics.alerts, encode_alert(alert), key=alert.id.encode())
-                    for alert in self.stage.outcome(decode_outcome(data))
-                ]
+            if data is None:
+                continue
+            outcome = decode_outcome(data)
+            if isinstance(outcome, EarlyOutcome):
+                alerts = self.stage.early(outcome)
+            else:
+                alerts = self.stage.outcome(outcome)
+            out += [
+                Message(self._topics.alerts, encode_alert(alert), key=alert.id.encode())
+                for alert in alerts
+            ]
         return out
+
+    def early(self, positions: Mapping[int, int]) -> list[Message]:  # noqa: ARG002
+        """See ``Machine``: what is early of it comes from detect."""
+        return []
+
+    def ahead(self, partition: int) -> bool:  # noqa: ARG002
+        """See ``Machine``: it waits for nobody."""
+        return False
 
     def state(self) -> Any:
         """See ``Machine``."""

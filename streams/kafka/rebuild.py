@@ -42,7 +42,7 @@ def check(place: Place, name: str, ground: Ground) -> None:
         raise StateError(
             f"{name}: what was learned so far was learned with another {changed}; {WAY_OUT}"
         )
-    if place.partitions != ground.partitions:
+    if place.partitions > ground.partitions:
         raise StateError(
             f"{name}: the pipeline was set up for {place.partitions} source partitions, and "
             f"{ground.topics.posts} has {ground.partitions}; {WAY_OUT}"
@@ -57,19 +57,28 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
     """
     place = kept.place
     old = _settings(place, ground)
-    machine = spec.make(old)
+    machine = spec.make(old, place.partitions)
     machine.restore(unseal(kept.snapshot, ground.settings.users.key.reveal()))
     for partition, end in sorted(place.positions.items()):
         start = place.snapshot_positions[partition]
         if start < end:
             async for messages in read_range(ground.options, spec.topic, partition, start, end):
                 machine.take(partition, messages)
-    if render_toml(old) == render_toml(ground.settings):
+    same = render_toml(old) == render_toml(ground.settings)
+    if same and place.partitions == ground.partitions:
         return machine, False
     state = machine.state()
-    machine = spec.make(ground.settings)
+    machine = spec.make(ground.settings, ground.partitions)
     machine.restore(state)
-    log.info("%s: new settings hold from here on: %s", spec.name, ground.settings.fingerprint)
+    if not same:
+        log.info("%s: new settings hold from here on: %s", spec.name, ground.settings.fingerprint)
+    if place.partitions != ground.partitions:
+        log.info(
+            "%s: %d source partitions from here on, not %d",
+            spec.name,
+            ground.partitions,
+            place.partitions,
+        )
     return machine, True
 
 

@@ -180,8 +180,21 @@ class StageService(Service):
             if epoch != self._epoch:
                 return
             number, self._fed = self._fed, self._fed + 1
-            end = records[-1].offset + 1
+            end = await self._reader.position(tp)
             await self._feed(Fetch(epoch, number, self._owners[tp], tp.partition, end, records))
+        if self._fed == self._worked:
+            for tp, owner in self._owners.items():
+                self._units[owner].reach(tp.partition, await self._reader.position(tp))
+        self._hold_back()
+
+    def _hold_back(self) -> None:
+        """Read no more of partitions that are far ahead of those that they wait for."""
+        for tp, owner in self._owners.items():
+            ahead = self._units[owner].machine.ahead(tp.partition)
+            if ahead and tp not in self._reader.paused():
+                self._reader.pause(tp)
+            elif not ahead and tp in self._reader.paused():
+                self._reader.resume(tp)
 
     async def work(self, fetch: Fetch) -> None:
         """What the stage's agent does with a fetch."""

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -25,9 +25,9 @@ from streams.kafka.store import PLACE, PLACE_VERSION, SNAPSHOT, Place, bounds, r
 from streams.settings import render_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
-    from streams.kafka.ground import Ground, Spec
+    from streams.kafka.ground import Ground, Spec, Watch
     from streams.kafka.machines import Machine, Message, Taken
 
 ROUND_SECONDS = 0.2
@@ -42,6 +42,8 @@ SNAPSHOT_SHARE = 10.0
 """A snapshot is due after two seconds of work, or ten times as much as the last one took: what is
 done again after a crash is of that size."""
 SNAPSHOT_SECONDS = 300.0
+BEHIND_MESSAGES = 2_000
+WATCH_SECONDS = 1.0
 MAX_REQUEST = 2 << 20
 TRANSACTION_TIMEOUT_MS = 60_000
 
@@ -65,6 +67,7 @@ class Unit:
     positions: dict[int, int] = field(default_factory=dict)
     _outbox: list[Message] = field(default_factory=list)
     _outbox_bytes: int = 0
+    _is_behind: bool = True
     _place: Place | None = None
     _worked: float = 0.0
     _snapshot_cost: float = 0.0
@@ -77,7 +80,7 @@ class Unit:
         self._room = asyncio.Event()
         self._room.set()
         self._one_round = asyncio.Lock()
-        self._rounds: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         kafka = self.ground.settings.kafka
         self._producer = AIOKafkaProducer(
             **self.ground.options,
@@ -98,10 +101,8 @@ class Unit:
         await self._producer.start()
         kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
         if kept is None:
-            self.machine = spec.make(ground.settings)
-            for partition in spec.inputs:
-                first, _ = await bounds(ground.options, spec.topic, partition)
-                self.positions[partition] = first
+            self.machine = spec.make(ground.settings, ground.partitions)
+            await self._begin_at_first()
             log.info("%s: starts anew", spec.name)
             self._snapshot_wanted = True
             await self._round()
@@ -110,9 +111,17 @@ class Unit:
         self.machine, is_new = await rebuild(kept, spec, ground)
         self._place = kept.place
         self.positions = dict(kept.place.positions)
+        await self._begin_at_first()
         self._snapshot_wanted = is_new
         self._snapshot_time = time.monotonic()
         log.info("%s: goes on after %.1f s", spec.name, time.monotonic() - began)
+
+    async def _begin_at_first(self) -> None:
+        """Begin with the first message of each partition that was not read before."""
+        for partition in self.spec.inputs:
+            if partition not in self.positions:
+                first, _ = await bounds(self.ground.options, self.spec.topic, partition)
+                self.positions[partition] = first
 
     def take(self, partition: int, messages: Sequence[Taken], until: int) -> None:
         """Work on messages of an input partition, the last before offset ``until``."""
@@ -122,8 +131,21 @@ class Unit:
         self._outbox += said
         self._outbox_bytes += sum(len(message.value or b"") for message in said)
         self.positions[partition] = until
+        # Who is still catching up has nothing early to say.
+        self._is_behind = len(messages) >= BEHIND_MESSAGES
         if self._outbox_bytes > OUTBOX_BYTES_MAX:
             self._room.clear()
+        self._news.set()
+
+    def reach(self, partition: int, position: int) -> None:
+        """All before a position was taken: what lies between are no messages."""
+        if position > self.positions[partition]:
+            self.positions[partition] = position
+            self._news.set()
+
+    def say(self, messages: list[Message]) -> None:
+        """Say something with the next round that no input has led to."""
+        self._outbox += messages
         self._news.set()
 
     async def room(self) -> None:
@@ -132,15 +154,25 @@ class Unit:
 
     def start(self, fatal: Callable[[BaseException], None]) -> None:
         """Make rounds from now on; what goes wrong in them is ``fatal``."""
-        self._rounds = asyncio.create_task(self._run(fatal))
+        self._tasks = [asyncio.create_task(_run(self._make_rounds(), fatal))]
+        if self.spec.watch is not None:
+            watch = self.spec.watch(self.ground)
+            self._tasks.append(asyncio.create_task(_run(self._keep_watch(watch), fatal)))
 
-    async def _run(self, fatal: Callable[[BaseException], None]) -> None:
+    async def _keep_watch(self, watch: Watch) -> None:
         try:
-            await self._make_rounds()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - crash only
-            fatal(error)
+            await watch.start()
+            while True:
+                await asyncio.sleep(WATCH_SECONDS)
+                try:
+                    said = await watch.look(self.machine)
+                except KafkaError as error:
+                    log.warning("%s: cannot look around: %r", self.spec.name, error)
+                else:
+                    if said:
+                        self.say(said)
+        finally:
+            await watch.stop()
 
     async def _make_rounds(self) -> None:
         last = 0.0
@@ -157,8 +189,8 @@ class Unit:
         """Say what is left to say, keep a snapshot, and let the unit go."""
         async with self._one_round:
             # Only between rounds: what a round has taken out to say must be said.
-            if self._rounds is not None:
-                self._rounds.cancel()
+            for task in self._tasks:
+                task.cancel()
         self._snapshot_wanted = True
         await self._round()
         with contextlib.suppress(KafkaError):
@@ -169,6 +201,8 @@ class Unit:
     def _seal(self) -> _Round:
         """Take what is to be said and kept, as bytes: whatever awaits sees it change no more."""
         self._news.clear()
+        if not self._is_behind:
+            self._outbox += self.machine.early(self.positions)
         snapshot = None
         if self._snapshot_is_due():
             began = time.perf_counter()
@@ -250,3 +284,13 @@ class Unit:
             settings=render_toml(ground.settings),
             partitions=ground.partitions,
         )
+
+
+async def _run(work: Coroutine[Any, Any, None], fatal: Callable[[BaseException], None]) -> None:
+    """Work that never ends by itself: what goes wrong in it ends the worker."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - crash only
+        fatal(error)

@@ -114,6 +114,26 @@ class Kafka:
             shapes=False,
         ),
     ] = 6 * SECOND_MS
+    idle_after_ms: Annotated[
+        int,
+        Setting(
+            "idle_after",
+            duration(SECOND_MS, DAY_MS),
+            "A partition of posts in which nothing was left to read for so long, while others go "
+            "on, is given their event time by a marker.",
+            shapes=False,
+        ),
+    ] = 10 * SECOND_MS
+    stalled_after_ms: Annotated[
+        int,
+        Setting(
+            "stalled_after",
+            duration(SECOND_MS, DAY_MS),
+            "A partition whose event time stands still for so long while posts arrive is told as "
+            "stalled.",
+            shapes=False,
+        ),
+    ] = 10 * MINUTE_MS
     retention_ms: Annotated[
         int,
         Setting(

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Row = tuple[int, int, int, int]
 """User, post, language number, flags of one post."""
 
+Columns = tuple[list[str], "IntArray", "IntArray", "IntArray"]
+"""Series, ends, thetas, and the columns of the rows, shape (4, rows)."""
+
 FEW_POSTS = 48
 """So many posts are closed one by one: an array operation costs as much as several of them."""
 
@@ -54,6 +57,7 @@ class OpenBucket:
         self.posts: set[int] = set()
         self.dropped = 0
         self._new: list[tuple[Row, str, Sequence[str]]] = []
+        self._told = 0
         self._room = series_max
         self._tags = _numbers()
         self._theta: dict[int, int] = {}
@@ -64,8 +68,11 @@ class OpenBucket:
         self._post = np.zeros(0, dtype=np.int64)
 
     def __getstate__(self) -> dict[str, Any]:
-        """With the hashtags as a list: what numbers them cannot be copied."""
-        return self.__dict__ | {"_tags": list(self._tags)}
+        """With the hashtags as a list, since what numbers them cannot be copied.
+
+        What was told early is forgotten: it comes by the clock, and may be told again.
+        """
+        return self.__dict__ | {"_tags": list(self._tags), "_told": 0}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a copied state, and go on numbering."""
@@ -155,7 +162,7 @@ class OpenBucket:
         if not self._new:
             return
         rows, regions, tags = zip(*self._new, strict=True)
-        self._new = []
+        self._new, self._told = [], 0
         first, n = self._rows.shape[1], len(rows)
         self._rows = np.concatenate([self._rows, np.array(rows, dtype=np.int64).T], axis=1)
         codes = {code: _region_number(code) for code in set(regions)}
@@ -185,6 +192,15 @@ class OpenBucket:
 
     # -- closing ---------------------------------------------------------------------------------
 
+    def untold(self, partition: int, bucket: int, langs: list[str]) -> Partials | None:
+        """The posts added since the last such call, as partials; the arguments as for ``close``.
+
+        Those that were sorted in meanwhile, since they were many, are left out: what is told
+        early need not be complete.
+        """
+        added, self._told = self._new[self._told :], len(self._new)
+        return _as_partials(_columns(added), partition, bucket, langs) if added else None
+
     def close(self, partition: int, bucket: int, langs: list[str]) -> Partials:
         """The bucket as partials; it takes no more posts.
 
@@ -194,47 +210,10 @@ class OpenBucket:
             langs: language of each number.
         """
         few = not len(self._series) and len(self._new) <= min(FEW_POSTS, self.rows_max)
-        keys, ends, theta, rows = self._close_few() if few else self._close_many()
-        user, post, lang, flags = rows
-        used = sorted({*lang.tolist()}, key=langs.__getitem__)
-        if len(used) > 1:
-            number = np.zeros(len(langs), dtype=np.int16)
-            number[used] = range(len(used))
-            lang = number[lang]
-        else:
-            lang = np.zeros(len(lang), dtype=np.int16)
-        return Partials(
-            partition=partition,
-            bucket=bucket,
-            series=keys,
-            ends=ends,
-            theta=theta,
-            user=user,
-            post=post,
-            lang=lang,
-            flags=flags.astype(np.uint8),
-            langs=[langs[i] for i in used],
-        )
+        columns = _columns(self._new) if few else self._close_many()
+        return _as_partials(columns, partition, bucket, langs)
 
-    def _close_few(self) -> tuple[list[str], IntArray, IntArray, IntArray]:
-        cells: dict[str, list[Row]] = {}
-        added = self._new if len(self._new) == 1 else sorted(self._new, key=_row_of)
-        for row, region, tags in added:
-            keys = [ALL, region_key(region)]
-            for tag in tags:
-                keys += (hashtag_key(tag), pair_key(region, tag))
-            for key in keys:
-                cells.setdefault(key, []).append(row)
-        series = sorted(cells)
-        rows: list[Row] = []
-        ends = []
-        for key in series:
-            rows += cells[key]
-            ends.append(len(rows))
-        theta = np.full(len(series), WHOLE, dtype=np.int64)
-        return series, np.array(ends), theta, np.array(rows).T
-
-    def _close_many(self) -> tuple[list[str], IntArray, IntArray, IntArray]:
+    def _close_many(self) -> Columns:
         self._gather()
         numbers, series = np.unique(self._series, return_inverse=True)
         if len(numbers) > self.series_max:
@@ -265,6 +244,51 @@ class OpenBucket:
             rows = rows[:, stay]
             ends = np.cumsum(np.bincount(series[stay], minlength=len(keys)))
         return [keys[i] for i in order], ends, theta, rows
+
+
+def _columns(posts: list[tuple[Row, str, Sequence[str]]]) -> Columns:
+    """A few posts sorted into their series."""
+    cells: dict[str, list[Row]] = {}
+    added = posts if len(posts) == 1 else sorted(posts, key=_row_of)
+    for row, region, tags in added:
+        keys = [ALL, region_key(region)]
+        for tag in tags:
+            keys += (hashtag_key(tag), pair_key(region, tag))
+        for key in keys:
+            cells.setdefault(key, []).append(row)
+    series = sorted(cells)
+    rows: list[Row] = []
+    ends = []
+    for key in series:
+        rows += cells[key]
+        ends.append(len(rows))
+    theta = np.full(len(series), WHOLE, dtype=np.int64)
+    return series, np.array(ends), theta, np.array(rows).T
+
+
+def _as_partials(columns: Columns, partition: int, bucket: int, langs: list[str]) -> Partials:
+    """Columns with only the languages that occur."""
+    keys, ends, theta, rows = columns
+    user, post, lang, flags = rows
+    used = sorted({*lang.tolist()}, key=langs.__getitem__)
+    if len(used) > 1:
+        number = np.zeros(len(langs), dtype=np.int16)
+        number[used] = range(len(used))
+        lang = number[lang]
+    else:
+        lang = np.zeros(len(lang), dtype=np.int16)
+    return Partials(
+        partition=partition,
+        bucket=bucket,
+        series=keys,
+        ends=ends,
+        theta=theta,
+        user=user,
+        post=post,
+        lang=lang,
+        flags=flags.astype(np.uint8),
+        langs=[langs[i] for i in used],
+    )
 
 
 def _cut(users: IntArray, rows_max: int, theta: int) -> tuple[NDArray[np.bool_], int]:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from detectors.episode import State
-from detectors.incident import Incident, Member, belongs, incident_id, judge, name_cause, rank
-from streams.events import Alert, EpisodeRecord, Notice, Outcome, Point
-from streams.stages.telling import Case, CorrelateParams, Teller, Track
+from detectors.incident import (
+    Incident,
+    Member,
+    Severity,
+    belongs,
+    incident_id,
+    judge,
+    name_cause,
+    rank,
+)
+from streams.events import Alert, EarlyOutcome, EpisodeRecord, Notice, Outcome, Point
+from streams.stages.telling import Case, CorrelateParams, Promise, Teller, Track
 
-_STATE = ("_cases", "_missing", "_outcome")
+_STATE = ("_cases", "_missing", "_outcome", "_promised")
 
 
 class Correlate:
@@ -21,6 +30,7 @@ class Correlate:
         self._cases: list[Case] = []
         self._missing = 0
         self._outcome: Outcome | None = None
+        self._promised: dict[str, Promise] = {}
 
     def outcome(self, outcome: Outcome) -> list[Alert]:
         """Take a bucket; alerts come in the order in which they were decided."""
@@ -41,8 +51,50 @@ class Correlate:
         for case in self._cases:
             if id(case) in changed:
                 alerts += self._tell(case, outcome)
+        alerts += self._settle(outcome.bucket)
         self._cases = [case for case in self._cases if case.incident.open]
         self._outcome = outcome
+        return alerts
+
+    def early(self, early: EarlyOutcome) -> list[Alert]:
+        """Take what an open bucket would say; gives provisional alerts of incidents to come."""
+        members = {record.series: _member(record) for record in early.episodes}
+        cases: list[Case] = []
+        for record in sorted(early.episodes, key=lambda r: rank(members[r.series])):
+            member = members[record.series]
+            if any(belongs(member, case.incident) for case in self._cases):
+                continue
+            case = next((c for c in cases if belongs(member, c.incident)), None)
+            if case is None:
+                case = self._new_case(record)
+                cases.append(case)
+            self._add(case, record, member)
+        return [alert for case in cases for alert in self._promise(case, early)]
+
+    def _promise(self, case: Case, early: EarlyOutcome) -> list[Alert]:
+        series = frozenset(case.incident.members)
+        told = any(promise.series & series for promise in self._promised.values())
+        if told or case.incident.id in self._promised:
+            return []
+        incident = case.incident
+        incident.cause = name_cause(incident)
+        intake = self._outcome.intake if self._outcome is not None else {}
+        case.intake_before, case.missing_before = dict(intake), self._missing
+        outcome = Outcome(early.bucket, [], early.all_per_hour, [], [], intake)
+        incident.severity = self._severity(case, outcome)
+        alert = self._teller.provisional(case, outcome)
+        self._promised[incident.id] = Promise(early.bucket, incident.cause, series)
+        return [alert]
+
+    def _settle(self, bucket: int) -> list[Alert]:
+        """Withdraw what was promised of buckets that have closed, unless it came true."""
+        due = [name for name, promise in self._promised.items() if promise.bucket <= bucket]
+        true = {case.incident.id for case in self._cases}
+        alerts = []
+        for name in due:
+            promise = self._promised.pop(name)
+            if name not in true:
+                alerts.append(self._teller.withdrawn(name, promise, bucket))
         return alerts
 
     def ongoing(self) -> list[dict[str, Any]]:
@@ -90,22 +142,28 @@ class Correlate:
 
     def _join(self, outcome: Outcome, record: EpisodeRecord, member: Member) -> Case:
         """Put a new episode into the oldest incident it belongs to, or into one of its own."""
-        assert record.crowd is not None
         case = next((c for c in self._cases if belongs(member, c.incident)), None)
         if case is None:
-            start = (record.bucket + 1) * self.params.bucket_ms
-            name = incident_id(start, record.series)
-            case = Case(Incident(name, record.bucket, record.series))
+            case = self._new_case(record)
             case.intake_before = dict(outcome.intake)
             case.missing_before = self._missing
             self._cases.append(case)
+        self._add(case, record, member)
+        return case
+
+    def _new_case(self, record: EpisodeRecord) -> Case:
+        start = (record.bucket + 1) * self.params.bucket_ms
+        return Case(Incident(incident_id(start, record.series), record.bucket, record.series))
+
+    def _add(self, case: Case, record: EpisodeRecord, member: Member) -> None:
+        """Make an episode part of a case."""
+        assert record.crowd is not None
         # A series that comes back into the same incident goes on where its old episode ended.
         case.incident.members[record.series] = member
         track = Track(record, record.crowd)
         for point in [*(record.before or []), _point(record)]:
             track.curve.add(point)
         case.tracks[record.series] = track
-        return case
 
     # -- telling ---------------------------------------------------------------------------------
 
@@ -114,10 +172,7 @@ class Correlate:
         incident = case.incident
         incident.cause = name_cause(incident)
         record = case.cause
-        per_hour = outcome.all_per_hour
-        hour = 3_600_000 / self.params.bucket_ms
-        excess = record.last_hour - record.band_expected * hour
-        incident.severity = judge(incident.severity, excess, per_hour)
+        incident.severity = self._severity(case, outcome)
         kinds: list[str] = []
         if case.sequence == 0:
             kinds.append("opened")
@@ -135,6 +190,12 @@ class Correlate:
         if not incident.open:
             kinds = [kind for kind in kinds if kind == "opened"] + ["closed"]
         return [self._teller.incident(case, kind, outcome, self._missing) for kind in kinds]
+
+    def _severity(self, case: Case, outcome: Outcome) -> Severity:
+        record = case.cause
+        hour = 3_600_000 / self.params.bucket_ms
+        excess = record.last_hour - record.band_expected * hour
+        return judge(case.incident.severity, excess, outcome.all_per_hour)
 
 
 def _member(record: EpisodeRecord) -> Member:

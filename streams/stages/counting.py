@@ -9,6 +9,8 @@ import numpy as np
 from detectors.users import WHOLE, FreshMemory, precision
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from detectors.bank import FloatArray, IntArray
     from streams.stages.merge import Table
     from streams.stages.rows import Rows
@@ -38,6 +40,10 @@ class Counting:
     def keep(self, rows: IntArray, count: int) -> None:
         """Forget all of ``count`` rows but these; ``rows[i]`` becomes row ``i``."""
         self._memory.keep(rows, count)
+
+    def known(self, keys: IntArray, bucket: int) -> NDArray[np.bool_]:
+        """Which (series, user) keys have been counted of late; see ``FreshMemory.known``."""
+        return self._memory.known(keys, bucket)
 
     def count(self, bucket: int, table: Table, rows: IntArray) -> FloatArray:
         """Count the fresh users of a bucket, and remember them.

@@ -13,10 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detectors.users import precision
-from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
+from streams.events import (
+    Closed,
+    Early,
+    EarlyOutcome,
+    EpisodeRecord,
+    Intake,
+    Notice,
+    Outcome,
+    Partials,
+    Point,
+)
 from streams.stages.age import MISSING_ODDS, Age
 from streams.stages.counting import Counting
 from streams.stages.drops import Drops
+from streams.stages.early import EarlyWatch, Parts
 from streams.stages.episodes import Episodes
 from streams.stages.lookback import Lookback
 from streams.stages.merge import Table, merge
@@ -40,6 +51,9 @@ _STATE = (
     "_pending",
     "_closed",
     "_markers",
+    "_joined",
+    "_missed",
+    "waiting",
     "_last",
     "age",
     "_silent_since",
@@ -87,6 +101,7 @@ class Detect:
 
     Attributes:
         age: when the log began, and may be judged.
+        waiting: rows and markers of each source partition that wait for the others.
     """
 
     def __init__(self, params: DetectParams, bank: Bank, partitions: list[int]) -> None:
@@ -102,6 +117,9 @@ class Detect:
         self._pending: dict[int, dict[int, Partials]] = {}
         self._closed: dict[int, int | None] = dict.fromkeys(partitions)
         self._markers: dict[int, deque[Closed]] = {p: deque() for p in partitions}
+        self._joined: dict[int, int] = {}
+        self._missed = 0
+        self.waiting = dict.fromkeys(partitions, 0)
         self._last = 0
         # Until every regular user has been counted once, all of them look fresh.
         settle = min(params.fresh_for, params.warmup // 4)
@@ -110,6 +128,8 @@ class Detect:
         self._missing = False
         self._drops = Drops(params.bucket_ms)
         self._pruned_day = -1
+        parts = Parts(self._rows, self._counting, self._lookback, self._episodes, bank)
+        self._early = EarlyWatch(parts, hours, params.rows_per_series)
         bank.resize(self._rows.parents[:1])
 
     def _intake(self, bucket: int) -> Intake:
@@ -117,19 +137,45 @@ class Detect:
 
         Not what is known by now: how far the others have come must not matter.
         """
+        self._forget_markers(bucket)
         total = Intake()
         for markers in self._markers.values():
-            while len(markers) > 1 and markers[0].through < bucket:
-                markers.popleft()
             if markers:
                 total.add(markers[0].intake)
+        total.late += self._missed
         return total
+
+    def _forget_markers(self, bucket: int) -> None:
+        """Forget markers that others have followed before a bucket."""
+        for partition, markers in self._markers.items():
+            while len(markers) > 1 and markers[0].through < bucket:
+                markers.popleft()
+                self.waiting[partition] -= 1
+
+    @property
+    def closed_through(self) -> dict[int, int | None]:
+        """For each source partition the last bucket that it has closed, None before the first."""
+        return dict(self._closed)
+
+    def join(self, partition: int) -> None:
+        """Wait for one more source partition, from the next bucket on."""
+        if partition not in self._closed:
+            begun = self.age.first is not None
+            self._closed[partition] = self._last if begun else None
+            self._markers[partition], self.waiting[partition] = deque(), 0
+            if begun:
+                self._joined[partition] = self._last
 
     @property
     def judged_from_ms(self) -> int | None:
         """Event time from which on an alarm was possible; None if there is none yet."""
         first = self.age.judged_from
         return None if first is None or first > self._last else first * self.params.bucket_ms
+
+    @property
+    def last(self) -> int:
+        """The last bucket that has closed."""
+        return self._last
 
     @property
     def rows_live(self) -> int:
@@ -144,23 +190,34 @@ class Detect:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from the state of another stage, under this one's own settings."""
-        for name in ("_rows", "_pending", "_closed", "_markers", "_last", "_silent_since"):
-            setattr(self, name, state[name])
-        self._missing, self._pruned_day = state["_missing"], state["_pruned_day"]
-        self._drops = state["_drops"]
+        for name in _STATE:
+            if name not in {"_counting", "_lookback", "_episodes", "age", "bank"}:
+                setattr(self, name, state[name])
         self._counting.restore(state["_counting"], self._rows)
         self._lookback.restore(state["_lookback"])
         self._episodes.running = state["_episodes"].running
         self.age.restore(state["age"])
         self.bank.restore(state["bank"])
+        self._early.parts = Parts(
+            self._rows, self._counting, self._lookback, self._episodes, self.bank
+        )
 
     # -- input -----------------------------------------------------------------------------------
 
     def partials(self, partials: Partials) -> None:
         """Take a partial; a repeat, or one of a bucket that has closed, changes nothing."""
-        done = self._closed[partials.partition]
+        partition = partials.partition
+        done = self._closed[partition]
         if done is None or partials.bucket > done:
-            self._pending.setdefault(partials.bucket, {})[partials.partition] = partials
+            pending = self._pending.setdefault(partials.bucket, {})
+            if partition not in pending:
+                self.waiting[partition] += len(partials.user)
+            pending[partition] = partials
+        elif partials.bucket > self._joined.get(partition, 0):
+            return
+        else:
+            # Posts of a partition that was added meanwhile: their buckets had closed without it.
+            self._missed += int(partials.ends[0])
 
     def closed(self, marker: Closed) -> list[Outcome]:
         """Take a marker, and close what every partition has closed."""
@@ -169,19 +226,35 @@ class Detect:
             return []
         self._closed[marker.partition] = marker.through
         self._markers[marker.partition].append(marker)
+        self.waiting[marker.partition] += 1
         through = [t for t in self._closed.values() if t is not None]
         if len(through) < len(self._closed):
             return []
-        return self._close_through(min(through))
+        outcomes = self._close_through(min(through))
+        self._forget_markers(self._last)
+        return outcomes
+
+    def early(self, early: Early) -> None:
+        """Take posts of an open bucket; nothing confirmed will depend on it."""
+        self._early.add(early.partials)
+
+    def look_early(self) -> EarlyOutcome | None:
+        """What would be said if the open buckets closed now; None if nothing."""
+        warm = self.age.first is not None and self.age.is_warm(self._last + 1)
+        return self._early.look() if warm else None
 
     def _close_through(self, through: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
+        self._early.close(through)
         for bucket in sorted(b for b in self._pending if b <= through):
             if self.age.first is None:
                 self.age.begin(bucket)
                 self._last = bucket - 1
             self._close_empty(self._last + 1, bucket - 1, outcomes)
-            self._close(bucket, list(self._pending.pop(bucket).values()), outcomes)
+            pending = self._pending.pop(bucket)
+            for partition, partials in pending.items():
+                self.waiting[partition] -= len(partials.user)
+            self._close(bucket, list(pending.values()), outcomes)
             self._last = bucket
         if self.age.first is not None and through > self._last:
             self._close_empty(self._last + 1, through, outcomes)

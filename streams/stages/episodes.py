@@ -106,30 +106,12 @@ class Episodes:
         first_onset = bucket
         for key, row, scores, i in found:
             window = int(scores.window[i])
-            reach = max(window + BEFORE_POINTS // 2, BEFORE_POINTS)
-            start = bucket - reach + 1
-            fresh = lookback.counts(key, start, bucket)
-            onset = start + _onset(fresh, window, float(scores.expected[i]))
-            buckets = np.arange(start, bucket + 1)
-            expected, upper = bank.band(buckets, np.full(reach, row, dtype=np.int64))
-            episode = Episode(bucket, onset, window, self.hour, self.close_after)
-            for t in range(onset - start, reach - 1):
-                episode.observe(start + t, float(fresh[t]), float(expected[t]))
+            fresh = lookback.counts(key, bucket - reach(window) + 1, bucket)
+            points = past_points(key, row, bucket, fresh, window, bank)
+            episode = begin(points, window, float(scores.expected[i]), self)
             self.running[key] = Running(episode)
-            before[key] = [
-                Point(
-                    key,
-                    start + t,
-                    float(fresh[t]),
-                    float(expected[t]),
-                    float(upper[t]),
-                    0,
-                    0,
-                    open=False,
-                )
-                for t in range(reach - 1)
-            ]
-            first_onset = min(first_onset, onset)
+            before[key] = points[:-1]
+            first_onset = min(first_onset, episode.onset)
         # The bucket itself is added with those of all open episodes.
         for past in lookback.since(first_onset):
             if past.bucket < bucket:
@@ -209,6 +191,51 @@ class Episodes:
         if episode.state is State.QUIET:
             del self.running[point.series]
         return record
+
+
+def reach(window: int) -> int:
+    """How many buckets, up to the alarm's, an episode with this winning window is told from."""
+    return max(window + BEFORE_POINTS // 2, BEFORE_POINTS)
+
+
+def past_points(
+    key: str, row: int, bucket: int, fresh: FloatArray, window: int, bank: Bank
+) -> list[Point]:
+    """The buckets that an episode is told from, oldest first, ``bucket`` the last.
+
+    Args:
+        key: the series.
+        row: its row.
+        bucket: that of the alarm.
+        fresh: fresh users of the buckets up to it, at least ``reach(window)`` many.
+        window: the winning window, in buckets.
+        bank: asked for the bands.
+    """
+    count = reach(window)
+    buckets = np.arange(bucket - count + 1, bucket + 1)
+    expected, upper = bank.band(buckets, np.full(count, row, dtype=np.int64))
+    columns = (buckets, fresh[-count:], expected, upper)
+    return [
+        Point(key, at, observed, mean, limit, 0, 0, open=False)
+        for at, observed, mean, limit in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
+def begin(past: list[Point], window: int, expected: float, episodes: Episodes) -> Episode:
+    """The episode that the last of these buckets opens, brought up to the one before it.
+
+    Args:
+        past: see ``past_points``.
+        window: the winning window, in buckets.
+        expected: of the winning window.
+        episodes: whose hour and calm it is to have.
+    """
+    fresh = np.array([point.observed for point in past])
+    onset = past[0].bucket + _onset(fresh, window, expected)
+    episode = Episode(past[-1].bucket, onset, window, episodes.hour, episodes.close_after)
+    for point in past[onset - past[0].bucket : -1]:
+        episode.observe(point.bucket, point.observed, point.expected)
+    return episode
 
 
 def _parts(table: Table, key: str) -> Iterator[tuple[int, str]]:

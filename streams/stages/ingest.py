@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from detectors.origin import TAGS_SHIFT, Origin
 from detectors.series import canonical_hashtag
 from streams.codec import PlainPost, Remembered, account_created_ms, first_bytes
-from streams.events import Closed, Intake, Partials, Reject, Tick
+from streams.events import Closed, Early, Intake, Partials, Reject, Tick
 from streams.stages.cells import OpenBucket
 from streams.stages.pseudonym import Pseudonyms
 from streams.stages.watermark import Held, Watermark
@@ -153,6 +153,14 @@ class Ingest:
         """Take a marker that is not in the log: event time has reached ``time_ms`` elsewhere."""
         self.mark.tick(time_ms)
         yield from self._catch_up()
+
+    def early(self) -> Iterator[Early]:
+        """Posts of the open buckets that were not told early before."""
+        langs = list(self._langs)
+        for bucket, open_bucket in sorted(self._buckets.items()):
+            partials = open_bucket.untold(self.partition, bucket, langs)
+            if partials is not None:
+                yield Early(partials)
 
     def end(self, time_ms: int | None) -> Iterator[Partials | Closed]:
         """The logs have ended at ``time_ms``: close every bucket, reject what is still held.

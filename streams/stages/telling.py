@@ -92,6 +92,15 @@ class Case:
         return self.cause
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A provisional alert that was sent: of which bucket, under which cause, with which series."""
+
+    bucket: int
+    cause: str
+    series: frozenset[str]
+
+
 class Teller:
     """Writes alerts; changes nothing but the case's count of what was told.
 
@@ -123,10 +132,45 @@ class Teller:
             data=self.data(case, kind, outcome, missing),
         )
 
+    def provisional(self, case: Case, outcome: Outcome) -> Alert:
+        """An alert of an incident that would open if its bucket closed now; it has no number."""
+        incident = case.incident
+        return Alert(
+            id=f"{incident.id}-provisional",
+            type=INCIDENT.format("provisional"),
+            source=self.params.source,
+            subject=incident.cause,
+            time=self._end(outcome.bucket),
+            correlationid=incident.id,
+            data=self.data(case, "provisional", outcome, case.missing_before),
+        )
+
+    def withdrawn(self, incident_id: str, promise: Promise, bucket: int) -> Alert:
+        """Takes a provisional alert back."""
+        level, region, hashtag = parse_key(promise.cause)
+        return Alert(
+            id=f"{incident_id}-withdrawn",
+            type=INCIDENT.format("withdrawn"),
+            source=self.params.source,
+            subject=promise.cause,
+            time=self._end(bucket),
+            correlationid=incident_id,
+            data={
+                "incident_id": incident_id,
+                "status": "withdrawn",
+                "level": level,
+                "region": region,
+                "hashtag": hashtag,
+                "summary": "The bucket has closed, and no incident was opened under this id",
+                "config_fingerprint": self.params.fingerprint,
+            },
+        )
+
     def data(self, case: Case, kind: str, outcome: Outcome, missing: int) -> dict[str, Any]:
         """What an alert of this kind would say of an incident now."""
         incident, record = case.incident, case.cause
-        status = {"closed": "closed", "peaked": "peaked"}.get(kind, record.state)
+        own = {"closed": "closed", "peaked": "peaked", "provisional": "provisional"}
+        status = own.get(kind, record.state)
         if status == State.QUIET:
             status = "peaked"
         return {

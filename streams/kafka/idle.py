@@ -1,0 +1,124 @@
+"""What the detect unit sees of source partitions by the machine's clock.
+
+Event time is never moved by that clock. A partition in which nothing is left to read is given the
+event time of the others by a marker in the posts topic, where a replay finds it too; one that
+stands still although posts arrive is told as stalled.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from streams.codec import encode_tick
+from streams.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.kafka.ground import Ground
+    from streams.kafka.machines import DetectMachine, Message
+
+
+class IdleWatch:
+    """Looks at the source partitions once a second, while detect is this worker's."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._topic = ground.topics.posts
+        self._idle_since: dict[int, tuple[int, float]] = {}
+        self._stands: dict[int, _Stand] = {}
+        self._marked: dict[int, int] = {}
+
+    async def start(self) -> None:
+        """Connect."""
+        self._consumer = AIOKafkaConsumer(**self._ground.options, enable_auto_commit=False)
+        self._producer = AIOKafkaProducer(**self._ground.options, acks="all")
+        await self._consumer.start()
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+        await self._producer.stop()
+
+    async def look(self, machine: DetectMachine) -> list[Message]:
+        """Mark what is idle, and give what is to be told of what stands still.
+
+        Raises:
+            StateError: the posts topic has another number of partitions than the pipeline.
+        """
+        partitions = range(self._ground.partitions)
+        tps = [TopicPartition(self._topic, partition) for partition in partitions]
+        found = self._consumer.partitions_for_topic(self._topic)
+        if found is not None and len(found) != len(tps):
+            raise StateError(
+                f"{self._topic} has {len(found)} partitions now, and the pipeline counts "
+                f'{len(tps)}: run "surgewatch topics create --partitions {len(found)}", '
+                "then start the workers again"
+            )
+        ends = {tp.partition: end for tp, end in (await self._consumer.end_offsets(tps)).items()}
+        await self._mark_idle(machine, ends)
+        return self._stalled(machine, ends)
+
+    async def _mark_idle(self, machine: DetectMachine, ends: Mapping[int, int]) -> None:
+        """Give partitions in which nothing is left to read the event time of the others."""
+        now, through = time.monotonic(), machine.stage.closed_through
+        idle_after = self._ground.settings.kafka.idle_after_ms / 1000
+        idle = set()
+        for partition, end in ends.items():
+            if machine.seen.get(partition, 0) < end:
+                self._idle_since.pop(partition, None)
+                continue
+            known, since = self._idle_since.setdefault(partition, (end, now))
+            if known != end:
+                self._idle_since[partition] = (end, now)
+            elif now - since >= idle_after:
+                idle.add(partition)
+        active = [through[partition] for partition in through.keys() - idle]
+        others = [bucket for bucket in active if bucket is not None]
+        if not others or len(others) < len(active):
+            return
+        reached = min(others) + 1
+        for partition in idle:
+            mine = through[partition]
+            behind = mine is None or mine < min(others)
+            if behind and self._marked.get(partition, -1) < reached:
+                self._marked[partition] = reached
+                marker = encode_tick(reached * self._ground.settings.time.bucket_ms)
+                await self._producer.send_and_wait(self._topic, marker, partition=partition)
+
+    def _stalled(self, machine: DetectMachine, ends: Mapping[int, int]) -> list[Message]:
+        """What stands still although posts keep arriving, or are left to read."""
+        now, out = time.monotonic(), []
+        after = self._ground.settings.kafka.stalled_after_ms / 1000
+        for partition, through in machine.stage.closed_through.items():
+            end = ends[partition]
+            stand = self._stands.get(partition)
+            if stand is None or stand.through != through:
+                self._stands[partition] = _Stand(through, end)
+                out += machine.tell_moving(partition)
+                continue
+            if end > stand.end:
+                stand.end, stand.last = end, now
+                stand.first = stand.first or now
+            if stand.first is None or now - stand.first < after:
+                continue
+            # One post after which nothing comes does not move event time, and need not.
+            left = machine.seen.get(partition, 0) < end
+            if left or stand.last - stand.first >= after / 2:
+                out += machine.tell_stalled(partition, (now - stand.first) / 60)
+        return out
+
+
+@dataclass
+class _Stand:
+    """Event time that has not moved, and what has arrived since: the first, and the last."""
+
+    through: int | None
+    end: int
+    first: float | None = None
+    last: float = 0.0
