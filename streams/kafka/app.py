@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import faust
-from mode.utils.queues import FlowControlEvent, ThrowableQueue
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from streams.errors import SurgewatchError
 from streams.kafka import layout
@@ -30,7 +30,7 @@ class SurgeApp(faust.App):
 
     def FlowControlQueue(  # noqa: N802 - Faust's name
         self, maxsize: int | None = None, *, clear_on_resume: bool = False, **options: Any
-    ) -> ThrowableQueue:
+    ) -> ThrowableQueue[Any]:
         """A queue that Faust's own rebalances neither empty nor stop: our groups are apart."""
         del clear_on_resume, options
         return ThrowableQueue(
