@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,11 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"what it does, of {', '.join(STAGES)} (default: all)",
     )
     worker.set_defaults(run=_with_kafka("worker"))
+    verify = sub.add_parser("verify", help="compare what workers found with a replay of the log")
+    verify.add_argument("logs", nargs="+", metavar="LOG", help="what was published, and no more")
+    _add_kafka(verify)
+    verify.set_defaults(run=_with_kafka("verify"))
+    _add_publish(sub.add_parser("publish", help="send recorded logs to the posts topic"))
     return parser
 
 
@@ -89,6 +95,32 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
     )
     create.set_defaults(run=_with_kafka("topics_create"))
     check.set_defaults(run=_with_kafka("topics_check"))
+
+
+def _add_publish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "logs",
+        nargs="+",
+        metavar="LOG",
+        help="as for replay; several logs are sent as one, by event time",
+    )
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=None,
+        metavar="1x|60x|max",
+        help="how fast event time passes (default: max)",
+    )
+    _add_kafka(parser)
+    parser.set_defaults(run=_with_kafka("publish"))
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?x", text) and float(text[:-1]) > 0:
+        return float(text[:-1])
+    raise argparse.ArgumentTypeError(f"{text!r} is neither max nor a factor, as in 1x or 60x")
 
 
 def _add_kafka(parser: argparse.ArgumentParser) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+import time
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from streams import settings as settings_module
-from streams.errors import BrokerError
+from streams.console.progress import ReplayProgress
+from streams.errors import BrokerError, UsageError
 from streams.kafka import topics
+from streams.kafka import verify as checks
+from streams.kafka.connect import broker_errors, client_options
+from streams.kafka.ground import Ground
+from streams.kafka.publish import Publisher
+from streams.logs import open_log
+from streams.replay import field_map
 
 if TYPE_CHECKING:
     import argparse
@@ -37,6 +48,86 @@ def worker(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     from streams.kafka.worker import run  # noqa: PLC0415
 
     run(_settings(args, environ), args.stages)
+
+
+def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Send recorded logs to the posts topic."""
+    settings = _settings(args, environ)
+    if args.logs.count("-") > 1:
+        raise UsageError("-: standard input can be read once; give it once, or give files")
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        fields, record_bytes = field_map(settings), settings.limits.record_bytes
+        logs = [
+            stack.enter_context(
+                contextlib.closing(open_log(path, fields=fields, record_bytes=record_bytes))
+            )
+            for path in args.logs
+        ]
+        sizes = [log.size for log in logs]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        progress = stack.enter_context(
+            ReplayProgress(Console(stderr=True), total, time.monotonic, "publish")
+        )
+        publisher = Publisher(
+            settings,
+            logs,
+            args.speed,
+            lambda read, posts, ms: progress.update(bytes_read=read, posts=posts, event_time_ms=ms),
+        )
+        try:
+            asyncio.run(publisher.run())
+        except KeyboardInterrupt:
+            sys.stderr.write(f"{_published(publisher, time.monotonic() - started)}, not all\n")
+            raise
+    sys.stdout.write(f"{_published(publisher, time.monotonic() - started)}\n")
+
+
+def verify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Say whether the alerts that workers wrote are those of a replay.
+
+    Raises:
+        BrokerError: they are not.
+    """
+    settings = _settings(args, environ)
+    with contextlib.ExitStack() as stack:
+        fields, record_bytes = field_map(settings), settings.limits.record_bytes
+        logs = [
+            stack.enter_context(
+                contextlib.closing(open_log(path, fields=fields, record_bytes=record_bytes))
+            )
+            for path in args.logs
+        ]
+        replayed = checks.replayed(settings, logs)
+    live = asyncio.run(_live(settings))
+    found = checks.difference(live, replayed)
+    if found is None:
+        sys.stdout.write(f"{len(live)} confirmed alerts, byte for byte those of the replay\n")
+        return
+    shown = [(b"none" if line is None else line).decode() for line in found[1:]]
+    raise BrokerError(
+        f"live {len(live)} confirmed alerts, replay {len(replayed)}; the first that differs is "
+        f"number {found.number}:\n  live:   {shown[0]}\n  replay: {shown[1]}"
+    )
+
+
+async def _live(settings: Settings) -> list[bytes]:
+    findings = await topics.examine(settings)
+    if findings.problems:
+        raise BrokerError("\n  - ".join(("the topics are not as needed:", *findings.problems)))
+    ground = Ground(
+        settings, topics.Topics.of(settings), client_options(settings), findings.partitions
+    )
+    with broker_errors(settings):
+        return await checks.live(ground)
+
+
+def _published(publisher: Publisher, seconds: float) -> str:
+    unreadable = f", {publisher.unreadable:,} could not be read" if publisher.unreadable else ""
+    return (
+        f"published {publisher.posts:,} posts and {publisher.markers:,} markers to "
+        f"{publisher.topic}, partitions: {publisher.partitions}, in {seconds:,.1f} s{unreadable}"
+    )
 
 
 def _report(findings: topics.Findings) -> None:

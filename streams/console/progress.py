@@ -1,4 +1,4 @@
-"""A progress bar for a replay: bytes of the logs, posts a second, event time reached."""
+"""A progress bar for what reads logs: bytes of the logs, posts a second, event time reached."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ if TYPE_CHECKING:
 class ReplayProgress:
     """A context manager that shows how far a replay is; silent unless on a terminal.
 
+    It serves whatever reads logs, under another title.
+
     Args:
         console: where to, normally one on standard error.
         bytes_total: size of all logs, or None when unknown (standard input).
         clock: seconds that only grow, such as ``time.monotonic``.
+        title: what is done.
     """
 
     def __init__(
-        self, console: Console, bytes_total: int | None, clock: Callable[[], float]
+        self,
+        console: Console,
+        bytes_total: int | None,
+        clock: Callable[[], float],
+        title: str = "replay",
     ) -> None:
         self._clock = clock
         self._started = clock()
         self._bar = Progress(
-            TextColumn("replay"),
+            TextColumn(title),
             BarColumn(bar_width=None),
             DownloadColumn(),
             TextColumn("{task.fields[speed]}"),
@@ -41,7 +48,7 @@ class ReplayProgress:
             get_time=clock,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("replay", total=bytes_total, speed="", reached="")
+        self._task = self._bar.add_task(title, total=bytes_total, speed="", reached="")
 
     def __enter__(self) -> Self:
         self._bar.start()

@@ -66,7 +66,7 @@ class IdleWatch:
 
     async def _mark_idle(self, machine: DetectMachine, ends: Mapping[int, int]) -> None:
         """Give partitions in which nothing is left to read the event time of the others."""
-        now, through = time.monotonic(), machine.stage.closed_through
+        now, through = time.monotonic(), machine.stage.sources.through
         idle_after = self._ground.settings.kafka.idle_after_ms / 1000
         idle = set()
         for partition, end in ends.items():
@@ -95,7 +95,7 @@ class IdleWatch:
         """What stands still although posts keep arriving, or are left to read."""
         now, out = time.monotonic(), []
         after = self._ground.settings.kafka.stalled_after_ms / 1000
-        for partition, through in machine.stage.closed_through.items():
+        for partition, through in machine.stage.sources.through.items():
             end = ends[partition]
             stand = self._stands.get(partition)
             if stand is None or stand.through != through:

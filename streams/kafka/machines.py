@@ -65,7 +65,13 @@ class Message:
 
 
 class Machine(Protocol):
-    """One stage, or one partition of it."""
+    """One stage, or one partition of it.
+
+    Attributes:
+        slice: messages that are worked on at a time: some tens of milliseconds.
+    """
+
+    slice: int
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take messages of one input partition in their order, and give what they lead to."""
@@ -92,6 +98,7 @@ class IngestMachine:
 
     def __init__(self, settings: Settings, topics: Topics, partition: int) -> None:
         self.partition = partition
+        self.slice = 4_000
         self._topics = topics
         self._decoder = PostDecoder(
             field_map(settings),
@@ -161,6 +168,7 @@ class DetectMachine:
     """
 
     def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
+        self.slice = 50
         self._topics = topics
         self._bucket_ms = settings.time.bucket_ms
         self.stage = make_detect(settings, list(range(partitions)), points=True)
@@ -205,12 +213,12 @@ class DetectMachine:
 
     def ahead(self, partition: int) -> bool:
         """See ``Machine``."""
-        through = self.stage.closed_through
+        through = self.stage.sources.through
         mine, slowest = (
             through[partition],
             min(through.values(), key=lambda t: -1 if t is None else t),
         )
-        return mine != slowest and self.stage.waiting[partition] > AHEAD_MAX
+        return mine != slowest and self.stage.sources.waiting[partition] > AHEAD_MAX
 
     def state(self) -> Any:
         """See ``Machine``."""
@@ -228,7 +236,7 @@ class DetectMachine:
         """Say that event time stands still in a source partition while posts arrive."""
         if partition in self.stalled:
             return []
-        through = self.stage.closed_through[partition]
+        through = self.stage.sources.through[partition]
         self.stalled[partition] = self.stage.last if through is None else through + 1
         details = {"partition": float(partition), "minutes": minutes}
         return self._notice("open", partition, details)
@@ -252,6 +260,7 @@ class CorrelateMachine:
     """Outcomes to alerts."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
+        self.slice = 50
         self._topics = topics
         self.stage = make_correlate(settings)
         self._assembler = Assembler()

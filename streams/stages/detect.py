@@ -6,7 +6,6 @@ so neither the order in which partials arrive nor how many come at once can matt
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +17,21 @@ from streams.events import (
     Early,
     EarlyOutcome,
     EpisodeRecord,
-    Intake,
     Notice,
     Outcome,
     Partials,
     Point,
 )
-from streams.stages.age import MISSING_ODDS, Age
+from streams.stages.age import Age
 from streams.stages.counting import Counting
 from streams.stages.drops import Drops
 from streams.stages.early import EarlyWatch, Parts
 from streams.stages.episodes import Episodes
+from streams.stages.gather import Gathering
 from streams.stages.lookback import Lookback
 from streams.stages.merge import Table, merge
 from streams.stages.rows import Rows
+from streams.stages.silence import Silence
 
 if TYPE_CHECKING:
     from detectors.bank import Bank, FloatArray, IntArray, Scores
@@ -48,16 +48,10 @@ _STATE = (
     "_counting",
     "_lookback",
     "_episodes",
-    "_pending",
-    "_closed",
-    "_markers",
-    "_joined",
-    "_missed",
-    "waiting",
+    "sources",
     "_last",
     "age",
-    "_silent_since",
-    "_missing",
+    "_silence",
     "_drops",
     "_pruned_day",
     "bank",
@@ -101,7 +95,7 @@ class Detect:
 
     Attributes:
         age: when the log began, and may be judged.
-        waiting: rows and markers of each source partition that wait for the others.
+        sources: what the source partitions have brought of buckets that have not closed.
     """
 
     def __init__(self, params: DetectParams, bank: Bank, partitions: list[int]) -> None:
@@ -114,57 +108,21 @@ class Detect:
         hours = round(LOOKBACK_HOURS * 60 / self._minutes)
         self._lookback = Lookback(hours, params.history_rows)
         self._episodes = Episodes(self._minutes, params.close_after)
-        self._pending: dict[int, dict[int, Partials]] = {}
-        self._closed: dict[int, int | None] = dict.fromkeys(partitions)
-        self._markers: dict[int, deque[Closed]] = {p: deque() for p in partitions}
-        self._joined: dict[int, int] = {}
-        self._missed = 0
-        self.waiting = dict.fromkeys(partitions, 0)
+        self.sources = Gathering(partitions)
         self._last = 0
         # Until every regular user has been counted once, all of them look fresh.
         settle = min(params.fresh_for, params.warmup // 4)
         self.age = Age(self._minutes, settle, params.warmup)
-        self._silent_since: int | None = None
-        self._missing = False
+        self._silence = Silence(self._minutes, self._per_hour)
         self._drops = Drops(params.bucket_ms)
         self._pruned_day = -1
         parts = Parts(self._rows, self._counting, self._lookback, self._episodes, bank)
         self._early = EarlyWatch(parts, hours, params.rows_per_series)
         bank.resize(self._rows.parents[:1])
 
-    def _intake(self, bucket: int) -> Intake:
-        """What had become of all partitions' input when each of them closed a bucket.
-
-        Not what is known by now: how far the others have come must not matter.
-        """
-        self._forget_markers(bucket)
-        total = Intake()
-        for markers in self._markers.values():
-            if markers:
-                total.add(markers[0].intake)
-        total.late += self._missed
-        return total
-
-    def _forget_markers(self, bucket: int) -> None:
-        """Forget markers that others have followed before a bucket."""
-        for partition, markers in self._markers.items():
-            while len(markers) > 1 and markers[0].through < bucket:
-                markers.popleft()
-                self.waiting[partition] -= 1
-
-    @property
-    def closed_through(self) -> dict[int, int | None]:
-        """For each source partition the last bucket that it has closed, None before the first."""
-        return dict(self._closed)
-
     def join(self, partition: int) -> None:
         """Wait for one more source partition, from the next bucket on."""
-        if partition not in self._closed:
-            begun = self.age.first is not None
-            self._closed[partition] = self._last if begun else None
-            self._markers[partition], self.waiting[partition] = deque(), 0
-            if begun:
-                self._joined[partition] = self._last
+        self.sources.join(partition, None if self.age.first is None else self._last)
 
     @property
     def judged_from_ms(self) -> int | None:
@@ -206,32 +164,15 @@ class Detect:
 
     def partials(self, partials: Partials) -> None:
         """Take a partial; a repeat, or one of a bucket that has closed, changes nothing."""
-        partition = partials.partition
-        done = self._closed[partition]
-        if done is None or partials.bucket > done:
-            pending = self._pending.setdefault(partials.bucket, {})
-            if partition not in pending:
-                self.waiting[partition] += len(partials.user)
-            pending[partition] = partials
-        elif partials.bucket > self._joined.get(partition, 0):
-            return
-        else:
-            # Posts of a partition that was added meanwhile: their buckets had closed without it.
-            self._missed += int(partials.ends[0])
+        self.sources.add(partials)
 
     def closed(self, marker: Closed) -> list[Outcome]:
         """Take a marker, and close what every partition has closed."""
-        done = self._closed[marker.partition]
-        if done is not None and marker.through <= done:
+        through = self.sources.close(marker)
+        if through is None:
             return []
-        self._closed[marker.partition] = marker.through
-        self._markers[marker.partition].append(marker)
-        self.waiting[marker.partition] += 1
-        through = [t for t in self._closed.values() if t is not None]
-        if len(through) < len(self._closed):
-            return []
-        outcomes = self._close_through(min(through))
-        self._forget_markers(self._last)
+        outcomes = self._close_through(through)
+        self.sources.forget(self._last)
         return outcomes
 
     def early(self, early: Early) -> None:
@@ -246,15 +187,12 @@ class Detect:
     def _close_through(self, through: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
         self._early.close(through)
-        for bucket in sorted(b for b in self._pending if b <= through):
+        for bucket in self.sources.buckets(through):
             if self.age.first is None:
                 self.age.begin(bucket)
                 self._last = bucket - 1
             self._close_empty(self._last + 1, bucket - 1, outcomes)
-            pending = self._pending.pop(bucket)
-            for partition, partials in pending.items():
-                self.waiting[partition] -= len(partials.user)
-            self._close(bucket, list(pending.values()), outcomes)
+            self._close(bucket, self.sources.take(bucket), outcomes)
             self._last = bucket
         if self.age.first is not None and through > self._last:
             self._close_empty(self._last + 1, through, outcomes)
@@ -266,88 +204,29 @@ class Detect:
     def _close_empty(self, first: int, last: int, outcomes: list[Outcome]) -> None:
         """Close a run of empty buckets; how the run is cut into calls must not matter."""
         none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
-        bucket = first
-        if self._silent_since is None and first <= last:
-            self._silent_since = first
-        if self._early_silence is not None:
+        bucket, silence = first, self._silence
+        if first <= last:
+            silence.begin(first)
+        if silence.is_early(self.age):
             return
         while bucket <= last:
             # An hour at a time, since the odds of silence are the same within an hour.
-            hour = bucket // self._per_hour
-            end = last if self._missing else min(last, (hour + 1) * self._per_hour - 1)
-            if self._missing:
-                self.bank.skip(bucket, end, missing=True)
-            else:
+            end = last
+            if not silence.missing:
+                hour = bucket // self._per_hour
+                end = min(last, (hour + 1) * self._per_hour - 1)
                 if self._episodes.running:
                     end = bucket
                     self._judge(bucket, none, zero, None, outcomes)
-                if bucket % self._per_hour == 0:
-                    # Learns the hour before, so that its odds hold for all of this one.
-                    self.bank.skip(bucket, bucket, missing=False)
-                end = self._look_for_gap(bucket, end, outcomes)
+            end, notice = silence.skip(bucket, end, self.bank, self._episodes)
+            if notice is not None:
+                outcomes.append(self._outcome(notice.bucket, [], [], [notice]))
             bucket = end + 1
-
-    def _look_for_gap(self, bucket: int, last: int, outcomes: list[Outcome]) -> int:
-        """Skip ``bucket`` to ``last``, or to where the silence proves to be a gap."""
-        since = self._silent_since
-        assert since is not None
-        low, high = bucket, last + 1
-        if self.bank.log_silence(since, last) >= MISSING_ODDS:
-            low = high
-        while low < high:
-            middle = (low + high) // 2
-            if self.bank.log_silence(since, middle) < MISSING_ODDS:
-                high = middle
-            else:
-                low = middle + 1
-        end = min(low, last)
-        first = bucket if bucket % self._per_hour else bucket + 1
-        if end >= first:
-            self.bank.skip(first, end, missing=False)
-        if low <= last:
-            self._missing = True
-            self.bank.skip(since, low, missing=True)
-            self._episodes.take_back(low - since + 1)
-            notice = Notice("gap", "open", low, since, self._minutes_of(since, low))
-            outcomes.append(self._outcome(low, [], [], [notice]))
-        return end
-
-    @property
-    def _early_silence(self) -> int | None:
-        """Since when it is silent, if that began before much was learned: its end judges it."""
-        since = self._silent_since
-        return since if since is not None and self.age.is_early(since) else None
-
-    def _end_early_silence(self, since: int, bucket: int, notices: list[Notice]) -> None:
-        """Believe a silence that began in the first hours of a log, or take it for a hole.
-
-        A hole, be it after a few stray posts or an outage, does not count for the log's age: it
-        would pass for time in which little was usual.
-        """
-        learned = self.age.is_settled(since)
-        is_hole = self.age.is_hole(since, bucket)
-        if is_hole:
-            self.age.leave_out(bucket - since)
-            details = self._minutes_of(since, bucket - 1)
-            notices += [Notice("gap", s, bucket, since, details) for s in ("open", "closed")]
-        if learned:
-            self.bank.skip(since, bucket - 1, missing=is_hole)
-        elif self.age.is_settled(bucket):
-            self.bank.skip(self.age.settles_at, bucket - 1, missing=False)
-
-    def _minutes_of(self, first: int, last: int) -> dict[str, float]:
-        return {"minutes": (last - first + 1) * self._minutes}
 
     # -- a bucket with foreign posts --------------------------------------------------------------
 
     def _close(self, bucket: int, partials: list[Partials], outcomes: list[Outcome]) -> None:
-        notices: list[Notice] = []
-        if self._missing and self._silent_since is not None:
-            details = self._minutes_of(self._silent_since, bucket - 1)
-            notices.append(Notice("gap", "closed", bucket, self._silent_since, details))
-        if (since := self._early_silence) is not None:
-            self._end_early_silence(since, bucket, notices)
-        self._silent_since, self._missing = None, False
+        notices = self._silence.end(bucket, self.age, self.bank)
         table = merge(partials, self.params.rows_per_series)
         self._make_room(bucket, table.series)
         rows = self._rows.take(table.series)
@@ -355,7 +234,7 @@ class Detect:
         fresh = self._counting.count(bucket, table, rows)
         self._lookback.add(bucket, table, fresh)
         self.age.count(table, float(fresh[0]))
-        in_ingest = self._intake(bucket).series_dropped
+        in_ingest = self.sources.intake(bucket).series_dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):
             some = np.flatnonzero(fresh)
@@ -473,7 +352,7 @@ class Detect:
         expected, _ = self.bank.band(
             np.array([bucket], dtype=np.int64), np.zeros(1, dtype=np.int64)
         )
-        intake = self._intake(bucket)
+        intake = self.sources.intake(bucket)
         counts = {
             "late": intake.late,
             "duplicates": intake.duplicate,
