@@ -189,7 +189,7 @@ class OpenBucket:
         if len(used) > 1:
             number = np.zeros(len(langs), dtype=np.int16)
             number[used] = range(len(used))
-            lang = number[lang]
+            lang = number.take(lang)
         else:
             lang = np.zeros(len(lang), dtype=np.int16)
         return Partials(
@@ -206,22 +206,24 @@ class OpenBucket:
         )
 
     def _close_few(self) -> tuple[list[str], IntArray, IntArray, IntArray]:
-        cells: dict[str, list[Row]] = {}
+        cells: defaultdict[str, list[int]] = defaultdict(list)
         added = self._new if len(self._new) == 1 else sorted(self._new, key=_row_of)
-        for row, region, tags in added:
-            keys = [ALL, region_key(region)]
+        for post, (_, region, tags) in enumerate(added):
+            cells[ALL].append(post)
+            cells[region_key(region)].append(post)
             for tag in tags:
-                keys += (hashtag_key(tag), pair_key(region, tag))
-            for key in keys:
-                cells.setdefault(key, []).append(row)
+                cells[hashtag_key(tag)].append(post)
+                cells[pair_key(region, tag)].append(post)
         series = sorted(cells)
-        rows: list[Row] = []
+        posts: list[int] = []
         ends = []
         for key in series:
-            rows += cells[key]
-            ends.append(len(rows))
-        theta = np.full(len(series), WHOLE, dtype=np.int64)
-        return series, np.array(ends), theta, np.array(rows).T
+            posts += cells[key]
+            ends.append(len(posts))
+        theta = np.empty(len(series), dtype=np.int64)
+        theta.fill(WHOLE)
+        rows = np.array([row for row, _, _ in added])
+        return series, np.array(ends), theta, rows.take(posts, axis=0).T
 
     def _close_many(self) -> tuple[list[str], IntArray, IntArray, IntArray]:
         self._gather()
