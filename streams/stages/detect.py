@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from detectors.bank import NO_ROWS, NO_USERS
 from detectors.users import precision
 from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
 from streams.stages.age import MISSING_ODDS, Age
@@ -157,9 +158,10 @@ class Detect:
 
     def _close_empty(self, first: int, last: int, outcomes: list[Outcome]) -> None:
         """Close a run of empty buckets; how the run is cut into calls must not matter."""
-        none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
+        if first > last:
+            return
         bucket = first
-        if self._silent_since is None and first <= last:
+        if self._silent_since is None:
             self._silent_since = first
         if self._early_silence is not None:
             return
@@ -172,7 +174,7 @@ class Detect:
             else:
                 if self._episodes.running:
                     end = bucket
-                    self._judge(bucket, none, zero, None, outcomes)
+                    self._judge(bucket, NO_ROWS, NO_USERS, None, outcomes)
                 if bucket % self._per_hour == 0:
                     # Learns the hour before, so that its odds hold for all of this one.
                     self.bank.skip(bucket, bucket, missing=False)
@@ -250,7 +252,7 @@ class Detect:
         in_ingest = self._intake(bucket).series_dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):
-            some = np.flatnonzero(fresh)
+            some = fresh.nonzero()[0]
             scored, counts = self._judge(bucket, rows[some], fresh[some], table, outcomes, notices)
             self.bank.learn_many(bucket, scored, counts)
         elif notices:
@@ -272,7 +274,7 @@ class Detect:
         """
         running = self._episodes.running
         self.bank.expose(self.age.tests_per_week(bucket))
-        order = np.argsort(rows)
+        order = rows.argsort()
         scored, counts = rows[order], fresh[order]
         if running:
             open_rows = np.array(sorted(self._rows.of[key] for key in running), dtype=np.int64)
@@ -325,10 +327,9 @@ class Detect:
         """Series that raise an alarm and are in no episode yet, by key."""
         if not self.age.is_warm(bucket):
             return []
-        is_over = scores.score >= scores.threshold
-        if not is_over.any():
+        over = (scores.score >= scores.threshold).nonzero()[0].tolist()
+        if not over:
             return []
-        over = np.flatnonzero(is_over).tolist()
         found = [(self._rows.keys[int(scored[i])], int(scored[i]), scores, i) for i in over]
         return sorted(
             (one for one in found if one[0] not in self._episodes.running), key=lambda one: one[0]
