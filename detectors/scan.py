@@ -153,10 +153,10 @@ class ScanBank:
 
     def _threshold(self, group: int) -> float:
         """Threshold of the grown (0) or the young (1) series: never under the modelled one."""
-        learned = self._tails[group].threshold
-        if math.isfinite(learned):
-            return max(self.threshold, learned)
-        return self.threshold * UNPROVEN[group]
+        modelled, learned = self.threshold, self._tails[group].threshold
+        if learned == math.inf:
+            return modelled * UNPROVEN[group]
+        return max(modelled, learned)
 
     def _overlap(self, bucket: int) -> FloatArray:
         """Hours of the day of every window that ends with ``bucket``; the same every day."""
@@ -289,8 +289,7 @@ class ScanBank:
                 if count > mean and count > shorter:
                     shorter = count
                     ratio = share * single_ratio(count, mean, dispersion)
-                    if ratio > most:
-                        most = ratio
+                    most = max(most, ratio)
                     if ratio > best and count >= min_users:
                         best, best_k = ratio, k
             seen[young] = max(seen[young], most)
