@@ -185,8 +185,9 @@ class OpenBucket:
         few = not len(self._series) and len(self._new) <= min(FEW_POSTS, self.rows_max)
         keys, ends, theta, rows = self._close_few() if few else self._close_many()
         user, post, lang, flags = rows
-        used = sorted({*lang.tolist()}, key=langs.__getitem__)
+        used = [*set(lang.tolist())]
         if len(used) > 1:
+            used.sort(key=langs.__getitem__)
             number = np.zeros(len(langs), dtype=np.int16)
             number[used] = range(len(used))
             lang = number.take(lang)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detectors.bank import NO_ROWS, NO_USERS
-from detectors.users import precision
 from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials, Point
 from streams.stages.age import MISSING_ODDS, Age
 from streams.stages.counting import Counting
@@ -281,7 +280,7 @@ class Detect:
             scored = np.union1d(rows, open_rows)
             counts = np.zeros(len(scored))
             counts[np.searchsorted(scored, rows)] = fresh
-        exact = precision(self._rows.theta[scored])
+        exact = self._rows.precision(scored)
         scores = self.bank.score_many(bucket, scored, counts, exact)
         found = self._alarms(bucket, scored, scores)
         before = self._episodes.open(bucket, found, self._lookback, self.bank) if found else {}

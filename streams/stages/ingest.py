@@ -171,7 +171,7 @@ class Ingest:
 
     def _hold(self, item: PostItem, position: int, line: bytes) -> bool:
         """Hold a post ahead of the clock; true when that confirmed others."""
-        kept = (item, position, first_bytes(line))
+        kept = (item, position, line)
         confirmed = self.mark.hold(item[0], item[3].user_id, kept, len(line))
         for held in self.mark.pushed_out():
             self._refuse_held(held)
@@ -267,6 +267,6 @@ class Ingest:
         self._reject(reject)
 
     def _refuse_held(self, held: Held) -> None:
-        _, position, raw = held.item
+        _, position, line = held.item
         self.intake.posts -= 1
-        self.refuse(Reject("future", _FUTURE, self.source, position, raw))
+        self.refuse(Reject("future", _FUTURE, self.source, position, first_bytes(line)))
