@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from streams.codec import PostDecoder
 from streams.events import Reject
 from streams.kafka.connect import client_options, connected
-from streams.kafka.topics import MESSAGE_BYTES, Topics, posts_partitions
+from streams.kafka.topics import MESSAGE_BYTES, Topics, partitions_of
 from streams.replay import field_map
 from streams.stages.interleave import interleave
 from streams.stages.spread import EVERY, Spread
@@ -102,7 +102,7 @@ class Publisher:
             LogError: a log cannot be read on.
         """
         time_, limits = self._settings.time, self._settings.limits
-        self.partitions = await posts_partitions(self._settings)
+        self.partitions = await partitions_of(self._settings, self.topic)
         spread = Spread(self.partitions, time_.max_jump_ms, limits.held_posts)
         self._spread = spread
         producer = AIOKafkaProducer(
