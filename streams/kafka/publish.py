@@ -55,6 +55,8 @@ class Publisher:
     Attributes:
         topic: where to.
         partitions: of the topic, 0 before that is known.
+        posts: lines published so far, whatever they hold.
+        markers: published so far, each to every partition.
         unreadable: records that could not be had of the logs, and are not published.
     """
 
@@ -67,6 +69,8 @@ class Publisher:
     ) -> None:
         self.topic = Topics.of(settings).posts
         self.partitions = 0
+        self.posts = 0
+        self.markers = 0
         self.unreadable = 0
         self._settings = settings
         self._logs = logs
@@ -81,16 +85,6 @@ class Publisher:
             record_bytes=settings.limits.record_bytes,
             earliest_ms=settings.time.earliest_ms,
         )
-
-    @property
-    def posts(self) -> int:
-        """Lines published so far, whatever they hold."""
-        return self._spread.posts if self._spread else 0
-
-    @property
-    def markers(self) -> int:
-        """Markers published so far, each to every partition."""
-        return self._spread.markers if self._spread else 0
 
     async def run(self) -> None:
         """Read the logs to their ends, and return when Kafka has all of it.
@@ -117,10 +111,14 @@ class Publisher:
                 for place, line in itertools.chain(spread.take(self._records()), spread.end()):
                     if self._speed is not None:
                         await self._pace(spread.clock_ms, outbox)
-                    for partition in range(self.partitions) if place == EVERY else (place,):
-                        if not outbox.add(partition, line):
-                            await outbox.send(partition)
-                            outbox.add(partition, line)
+                    if place == EVERY:
+                        self.markers += 1
+                        for partition in range(self.partitions):
+                            await outbox.put(partition, line)
+                    else:
+                        self.posts += 1
+                        if not outbox.add(place, line):
+                            await outbox.put(place, line)
             except asyncio.CancelledError:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(FLUSH_S):
@@ -188,6 +186,16 @@ class _Outbox:
         """Put a record into the batch of a partition; False if it is full."""
         added = self._batches[partition].append(key=None, value=value, timestamp=None)
         return added is not None
+
+    async def put(self, partition: int, value: bytes) -> None:
+        """Put a record into the batch of a partition, or into the next when it is full.
+
+        Raises:
+            KafkaError: see ``send``.
+        """
+        if not self.add(partition, value):
+            await self.send(partition)
+            self.add(partition, value)
 
     async def send(self, partition: int) -> None:
         """Send the batch of a partition, and begin another.

@@ -233,7 +233,9 @@ async def partitions_of(settings: Settings, topic: str) -> int:
     async with connected(AIOKafkaAdminClient(**client_options(settings)), settings) as admin:
         existing = await _Cluster(admin).partitions()
     if topic not in existing:
-        raise BrokerError(f"{topic}: does not exist; surgewatch topics create makes it")
+        is_ours = owns_posts(settings) or topic != Topics.of(settings).posts
+        remedy = "surgewatch topics create makes it" if is_ours else "it is kafka.posts_topic"
+        raise BrokerError(f"{topic}: does not exist; {remedy}")
     return existing[topic]
 
 
