@@ -75,7 +75,9 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
         try:
             asyncio.run(publisher.run())
         except KeyboardInterrupt:
-            sys.stderr.write(f"{_published(publisher, time.monotonic() - started)}, not all\n")
+            rest = "; the last of them may be lost" if publisher.has_lost else ""
+            done = _published(publisher, time.monotonic() - started)
+            sys.stderr.write(f"{done}, not all{rest}\n")
             raise
     sys.stdout.write(f"{_published(publisher, time.monotonic() - started)}\n")
 

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 
 from streams.codec import PostDecoder
 from streams.events import Reject
@@ -38,7 +39,7 @@ LINGER_S = 0.005
 """A pause that is shorter is not made: batches would be tiny."""
 
 FLUSH_S = 10.0
-"""After Ctrl-C, what was taken is sent for so long."""
+"""After Ctrl-C, it is tried for so long to send what was taken."""
 
 PROGRESS_S = 0.2
 
@@ -57,6 +58,7 @@ class Publisher:
         partitions: of the topic, 0 before that is known.
         posts: lines published so far, whatever they hold.
         markers: published so far, each to every partition.
+        has_lost: whether some of them may not have arrived when it was interrupted.
         unreadable: records that could not be had of the logs, and are not published.
     """
 
@@ -71,6 +73,7 @@ class Publisher:
         self.partitions = 0
         self.posts = 0
         self.markers = 0
+        self.has_lost = False
         self.unreadable = 0
         self._settings = settings
         self._logs = logs
@@ -89,7 +92,8 @@ class Publisher:
     async def run(self) -> None:
         """Read the logs to their ends, and return when Kafka has all of it.
 
-        When cancelled, it ends without the last marker, but with what was taken sent.
+        It waits for a broker that has gone. When cancelled, it ends without the last marker, but
+        with what was taken sent.
 
         Raises:
             BrokerError: Kafka cannot be reached or refuses, or the topic does not exist.
@@ -120,9 +124,11 @@ class Publisher:
                         if not outbox.add(place, line):
                             await outbox.put(place, line)
             except asyncio.CancelledError:
+                self.has_lost = True
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(FLUSH_S):
                         await outbox.drain()
+                        self.has_lost = False
                 raise
             await outbox.drain()
 
@@ -201,14 +207,18 @@ class _Outbox:
         """Send the batch of a partition, and begin another.
 
         Raises:
-            KafkaError: an earlier batch could not be sent, or this one not within a while.
+            KafkaError: Kafka has refused an earlier batch.
         """
-        if self._failed is not None:
-            self._failed.result()
         batch = self._batches[partition]
         if not batch.record_count():
             return
-        future = await self._producer.send_batch(batch, self._topic, partition=partition)
+        future = None
+        while future is None:
+            if self._failed is not None:
+                self._failed.result()
+            # For what was sent before the producer tries for ever, so this can wait as well.
+            with contextlib.suppress(KafkaTimeoutError):
+                future = await self._producer.send_batch(batch, self._topic, partition=partition)
         self._batches[partition] = self._producer.create_batch()
         self._sent.add(future)
         future.add_done_callback(self._done)
