@@ -118,12 +118,13 @@ def configured(**tables: Json) -> Settings:
 def confirmed(lines: Iterable[bytes]) -> list[bytes]:
     """The confirmed alerts (design D8): those of incidents, without their data-quality counts.
 
-    What of the data quality changes what can be seen (sampling, missing minutes) stays.
+    What of the data quality changes what can be seen (sampling, missing minutes) stays. Provisional
+    and withdrawn ones have no sequence.
     """
     kept = []
     for line in lines:
         alert = orjson.loads(line)
-        if not alert["type"].startswith("surgewatch.incident."):
+        if not alert["type"].startswith("surgewatch.incident.") or "sequence" not in alert:
             continue
         for name in COUNTS:
             del alert["data"]["data_quality"][name]
