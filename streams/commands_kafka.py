@@ -13,7 +13,7 @@ from rich.console import Console
 from streams import settings as settings_module
 from streams.console.progress import ReplayProgress
 from streams.errors import BrokerError, UsageError
-from streams.kafka import topics
+from streams.kafka import reading, topics
 from streams.kafka import verify as checks
 from streams.kafka.connect import broker_errors, client_options
 from streams.kafka.ground import Ground
@@ -78,7 +78,9 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
         try:
             asyncio.run(publisher.run())
         except KeyboardInterrupt:
-            sys.stderr.write(f"{_published(publisher, time.monotonic() - started)}, not all\n")
+            rest = "; the last of them may be lost" if publisher.has_lost else ""
+            done = _published(publisher, time.monotonic() - started)
+            sys.stderr.write(f"{done}, not all{rest}\n")
             raise
     sys.stdout.write(f"{_published(publisher, time.monotonic() - started)}\n")
 
@@ -128,6 +130,25 @@ def _published(publisher: Publisher, seconds: float) -> str:
         f"published {publisher.posts:,} posts and {publisher.markers:,} markers to "
         f"{publisher.topic}, partitions: {publisher.partitions}, in {seconds:,.1f} s{unreadable}"
     )
+
+
+def alerts(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Print the alerts."""
+    settings = _settings(args, environ)
+    asyncio.run(reading.alerts(settings, sys.stdout.buffer, follow=args.follow))
+
+
+def record(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Write the posts topic to files."""
+    recorder = reading.Recorder(_settings(args, environ), args.out)
+    try:
+        asyncio.run(recorder.run(follow=args.follow))
+    finally:
+        if recorder.files:
+            sys.stdout.write(
+                f"recorded {recorder.records:,} records of {recorder.topic}, "
+                f"files in {args.out}: {recorder.files}\n"
+            )
 
 
 def _report(findings: topics.Findings) -> None:

@@ -28,6 +28,9 @@ class SurgeApp(faust.App):
 
     stage_services: list[StageService]
 
+    async def on_first_start(self) -> None:
+        """Make no folders: nothing of a worker is kept on a disk."""
+
     def FlowControlQueue(  # noqa: N802 - Faust's name
         self, maxsize: int | None = None, *, clear_on_resume: bool = False, **options: Any
     ) -> ThrowableQueue[Any]:

@@ -209,7 +209,9 @@ class StageService(Service):
         await unit.take(
             fetch.partition, fetch.messages, fetch.end, lambda: fetch.epoch == self._epoch
         )
-        self._worked += 1
+        if fetch.epoch == self._epoch:
+            # Not in an epoch that began meanwhile: what it has fed would pass for worked on.
+            self._worked += 1
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

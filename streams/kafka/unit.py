@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -238,7 +239,7 @@ class Unit:
     async def _round(self) -> None:
         async with self._one_round:
             sealed = self._seal()
-            step = self.ground.step
+            step = functools.partial(self.ground.step, self.spec.name)
             step("round begins")
             async with self._producer.transaction():
                 waiting = []
@@ -281,7 +282,7 @@ class Unit:
                 ground.topics.state, value, key, spec.state_partition, headers=list(headers)
             )
             first = sent.offset if first is None else first
-        ground.step("snapshot is sent")
+        ground.step(spec.name, "snapshot is sent")
         assert first is not None
         before = 0 if self._place is None else self._place.frames
         for number in range(count + 1, before + 1):
