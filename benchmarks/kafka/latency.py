@@ -164,6 +164,7 @@ class Run:
         self._began = 0.0
         self._waves: dict[int, float] = {}
         self._seen: dict[str, dict[int, float]] = {PROVISIONAL: {}, OPENED: {}}
+        self._complete = {kind: asyncio.Event() for kind in self._seen}
         self._sent = 0
         self._over = False
 
@@ -211,12 +212,13 @@ class Run:
         for number in self._waves:
             if kind in self._seen and f'"{tag_of(number)}"'.encode() in value:
                 self._seen[kind].setdefault(number, now)
+                if len(self._seen[kind]) == self.plan.waves:
+                    self._complete[kind].set()
 
     async def until_all(self, kind: str, limit_s: float) -> None:
         """Wait for the alerts of a kind of all waves, or no longer than that."""
-        deadline = time.monotonic() + limit_s
-        while len(self._seen[kind]) < self.plan.waves and time.monotonic() < deadline:
-            await asyncio.sleep(0.2)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._complete[kind].wait(), limit_s)
 
     def end(self) -> None:
         """Write and read no more."""

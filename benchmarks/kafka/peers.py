@@ -82,9 +82,7 @@ def install(environment: str) -> Path:
 
 
 def _run(command: list[str | Path]) -> None:
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_S, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
     if done.returncode:
         raise PeerError(_last_line(done.stderr or done.stdout))
 

@@ -116,10 +116,8 @@ class Pipeline:
 
     def command(self, *words: str) -> list[str]:
         """A command of surgewatch with this pipeline's configuration."""
-        return [sys.executable, "-c", "from streams.cli import main; main()", *words] + [
-            "--config",
-            str(self._config),
-        ]
+        run = "from streams.cli import main; main()"
+        return [sys.executable, "-c", run, *words, "--config", str(self._config)]
 
     def _run(self, *words: str) -> None:
         done = subprocess.run(self.command(*words), capture_output=True, text=True, check=False)

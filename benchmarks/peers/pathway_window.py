@@ -37,7 +37,10 @@ counts = (
         window=pw.temporal.tumbling(timedelta(minutes=1)),
         instance=pw.this.region,
     )
-    .reduce(region=pw.this._pw_instance, count=pw.reducers.count())
+    .reduce(
+        region=pw.this._pw_instance,  # noqa: SLF001 - so its documentation says
+        count=pw.reducers.count(),
+    )
 )
 total = 0
 
