@@ -222,13 +222,18 @@ class DetectMachine:
 
     def state(self) -> Any:
         """See ``Machine``."""
-        return self.stage.state(), self._assemblers, self.seen, self.stalled
+        return {
+            "stage": self.stage.state(),
+            "assemblers": self._assemblers,
+            "seen": self.seen,
+            "stalled": self.stalled,
+        }
 
     def restore(self, state: Any) -> None:
         """See ``Machine``; source partitions that are new since then are waited for from here."""
-        stage, assemblers, self.seen, self.stalled = state
-        self.stage.restore(stage)
-        self._assemblers[: len(assemblers)] = assemblers
+        self.stage.restore(state["stage"])
+        self._assemblers[: len(state["assemblers"])] = state["assemblers"]
+        self.seen, self.stalled = state["seen"], state["stalled"]
         for partition in range(len(self._assemblers)):
             self.stage.join(partition)
 
