@@ -193,12 +193,15 @@ class Unit:
         last = 0.0
         while True:
             await self._news.wait()
-            least = ROUND_SECONDS if self._outbox else QUIET_ROUND_SECONDS
-            while (wait := last + least - time.monotonic()) > 0:
+            while (wait := last + self._least_seconds() - time.monotonic()) > 0:
                 await asyncio.sleep(min(wait, ROUND_SECONDS))
-                least = ROUND_SECONDS if self._outbox else least
             last = time.monotonic()
             await self._round()
+
+    def _least_seconds(self) -> float:
+        """Least time between this round and the one before."""
+        is_early = not self._is_behind and self.machine.has_early()
+        return ROUND_SECONDS if self._outbox or is_early else QUIET_ROUND_SECONDS
 
     async def close(self) -> None:
         """Say what is left to say, keep a snapshot, and let the unit go."""
@@ -218,6 +221,8 @@ class Unit:
         self._news.clear()
         if not self._is_behind:
             self._outbox += self.machine.early(self.positions)
+            if self.machine.has_early():
+                self._news.set()
         snapshot = None
         if self._snapshot_is_due():
             began = time.perf_counter()
