@@ -193,7 +193,8 @@ class Unit:
         last = 0.0
         while True:
             await self._news.wait()
-            while (wait := last + self._least_seconds() - time.monotonic()) > 0:
+            # What is early may come meanwhile, and shortens the wait.
+            while (wait := last + self._least_seconds() - time.monotonic()) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(min(wait, ROUND_SECONDS))
             last = time.monotonic()
             await self._round()
