@@ -67,6 +67,10 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"what it does, of {', '.join(STAGES)} (default: all)",
     )
     worker.set_defaults(run=_with_kafka("worker"))
+    verify = sub.add_parser("verify", help="compare what workers found with a replay of the log")
+    verify.add_argument("logs", nargs="+", metavar="LOG", help="what was published, and no more")
+    _add_kafka(verify)
+    verify.set_defaults(run=_with_kafka("verify"))
     _add_publish(sub.add_parser("publish", help="send recorded logs to the posts topic"))
     _add_reading(
         sub.add_parser("alerts", help="print the alerts of Kafka, one a line"),

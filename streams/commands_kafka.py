@@ -14,6 +14,9 @@ from streams import settings as settings_module
 from streams.console.progress import ReplayProgress
 from streams.errors import BrokerError, UsageError
 from streams.kafka import reading, topics
+from streams.kafka import verify as checks
+from streams.kafka.connect import broker_errors, client_options
+from streams.kafka.ground import Ground
 from streams.kafka.publish import Publisher
 from streams.logs import open_log
 from streams.replay import field_map
@@ -80,6 +83,45 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
             sys.stderr.write(f"{done}, not all{rest}\n")
             raise
     sys.stdout.write(f"{_published(publisher, time.monotonic() - started)}\n")
+
+
+def verify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Say whether the alerts that workers wrote are those of a replay.
+
+    Raises:
+        BrokerError: they are not.
+    """
+    settings = _settings(args, environ)
+    with contextlib.ExitStack() as stack:
+        fields, record_bytes = field_map(settings), settings.limits.record_bytes
+        logs = [
+            stack.enter_context(
+                contextlib.closing(open_log(path, fields=fields, record_bytes=record_bytes))
+            )
+            for path in args.logs
+        ]
+        replayed = checks.replayed(settings, logs)
+    live = asyncio.run(_live(settings))
+    found = checks.difference(live, replayed)
+    if found is None:
+        sys.stdout.write(f"{len(live)} confirmed alerts, byte for byte those of the replay\n")
+        return
+    shown = [(b"none" if line is None else line).decode() for line in found[1:]]
+    raise BrokerError(
+        f"live {len(live)} confirmed alerts, replay {len(replayed)}; the first that differs is "
+        f"number {found.number}:\n  live:   {shown[0]}\n  replay: {shown[1]}"
+    )
+
+
+async def _live(settings: Settings) -> list[bytes]:
+    findings = await topics.examine(settings)
+    if findings.problems:
+        raise BrokerError("\n  - ".join(("the topics are not as needed:", *findings.problems)))
+    ground = Ground(
+        settings, topics.Topics.of(settings), client_options(settings), findings.partitions
+    )
+    with broker_errors(settings):
+        return await checks.live(ground)
 
 
 def _published(publisher: Publisher, seconds: float) -> str:

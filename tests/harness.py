@@ -14,6 +14,7 @@ import orjson
 from jsonschema import Draft202012Validator
 
 from streams.codec import encode_alert, encode_reject
+from streams.codec.confirmed import confirmed as confirmed_alert
 from streams.codec.points import point_record
 from streams.logs import LineLog
 from streams.replay import Replay
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 MAGIC_BYTES = 4
-COUNTS = ("late", "duplicates", "rejected", "series_dropped")
-"""Data-quality counts: they say how the data came, so they are no part of what is confirmed."""
 
 
 @dataclass(frozen=True)
@@ -116,19 +115,8 @@ def configured(**tables: Json) -> Settings:
 
 
 def confirmed(lines: Iterable[bytes]) -> list[bytes]:
-    """The confirmed alerts (design D8): those of incidents, without their data-quality counts.
-
-    What of the data quality changes what can be seen (sampling, missing minutes) stays.
-    """
-    kept = []
-    for line in lines:
-        alert = orjson.loads(line)
-        if not alert["type"].startswith("surgewatch.incident."):
-            continue
-        for name in COUNTS:
-            del alert["data"]["data_quality"][name]
-        kept.append(orjson.dumps(alert))
-    return kept
+    """What of alerts is confirmed (design D8)."""
+    return [line for alert in lines if (line := confirmed_alert(alert)) is not None]
 
 
 def post(number: int, at_ms: int, user: str, region: str | None, **others: object) -> bytes:

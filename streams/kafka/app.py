@@ -7,17 +7,18 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import faust
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from streams.errors import SurgewatchError
-from streams.kafka.ground import Ground, Spec
-from streams.kafka.idle import IdleWatch
+from streams.kafka import layout
 from streams.kafka.log import log
-from streams.kafka.machines import CorrelateMachine, DetectMachine, IngestMachine
 from streams.kafka.service import Fetch, StageService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from streams.kafka.ground import Ground
 
 FETCHES_WAITING = 2
 
@@ -26,6 +27,15 @@ class SurgeApp(faust.App):
     """A Faust application that also runs the services of its stages."""
 
     stage_services: list[StageService]
+
+    def FlowControlQueue(  # noqa: N802 - Faust's name
+        self, maxsize: int | None = None, *, clear_on_resume: bool = False, **options: Any
+    ) -> ThrowableQueue[Any]:
+        """A queue that Faust's own rebalances neither empty nor stop: our groups are apart."""
+        del clear_on_resume, options
+        return ThrowableQueue(
+            maxsize=maxsize or 0, flow_control=FlowControlEvent(initially_suspended=False)
+        )
 
     async def on_started(self) -> None:
         """Start the stages once Faust itself has."""
@@ -75,7 +85,7 @@ def _stage(app: SurgeApp, ground: Ground, stage: str) -> StageService:
     async def feed(fetch: Fetch) -> None:
         await channel.send(value=fetch)
 
-    group_topic, spec = _layout(ground)[stage]
+    group_topic, spec = layout.stages(ground)[stage]
     service = StageService(ground, stage, group_topic, spec, feed, fatal)
 
     @app.agent(channel, name=f"surgewatch.{stage}")
@@ -89,48 +99,9 @@ def _stage(app: SurgeApp, ground: Ground, stage: str) -> StageService:
     return service
 
 
-def _layout(ground: Ground) -> dict[str, tuple[str, Callable[[int], Spec]]]:
-    """For each stage the topic whose partitions stand for its units, and what a unit is."""
-    topics, partitions = ground.topics, ground.partitions
-    return {
-        "ingest": (
-            topics.posts,
-            lambda number: Spec(
-                name=f"ingest-{number}",
-                topic=topics.posts,
-                inputs=[number],
-                state_partition=number + 2,
-                make=lambda settings, _: IngestMachine(settings, topics, number),
-            ),
-        ),
-        # One unit each: who owns the only partition of the episodes.
-        "detect": (
-            topics.episodes,
-            lambda _: Spec(
-                name="detect",
-                topic=topics.tallies,
-                inputs=list(range(partitions)),
-                state_partition=1,
-                make=lambda settings, count: DetectMachine(settings, topics, count),
-                watch=IdleWatch,
-            ),
-        ),
-        "correlate": (
-            topics.episodes,
-            lambda _: Spec(
-                name="correlate",
-                topic=topics.episodes,
-                inputs=[0],
-                state_partition=0,
-                make=lambda settings, _: CorrelateMachine(settings, topics),
-            ),
-        ),
-    }
-
-
 def fatal(error: BaseException) -> None:
     """End the process at once and say why: a supervisor starts it again, from committed state."""
-    if isinstance(error, ProducerFenced):
+    if isinstance(error, ProducerFenced | IllegalOperation):
         why = "another worker has taken over what this one was working on"
     elif isinstance(error, SurgewatchError):
         why = str(error)

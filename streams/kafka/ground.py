@@ -22,14 +22,14 @@ class Ground:
         topics: names of the topics.
         options: how to connect.
         partitions: source partitions.
-        step: called with the name of each step of a round; tests crash there.
+        step: called with a unit's name and each step of its rounds; tests crash there.
     """
 
     settings: Settings
     topics: Topics
     options: dict[str, Any]
     partitions: int
-    step: Callable[[str], None] = lambda _: None
+    step: Callable[[str, str], None] = lambda *_: None
 
 
 @dataclass

@@ -65,7 +65,13 @@ class Message:
 
 
 class Machine(Protocol):
-    """One stage, or one partition of it."""
+    """One stage, or one partition of it.
+
+    Attributes:
+        slice: messages that are worked on at a time: some tens of milliseconds.
+    """
+
+    slice: int
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take messages of one input partition in their order, and give what they lead to."""
@@ -92,6 +98,7 @@ class IngestMachine:
 
     def __init__(self, settings: Settings, topics: Topics, partition: int) -> None:
         self.partition = partition
+        self.slice = 4_000
         self._topics = topics
         self._decoder = PostDecoder(
             field_map(settings),
@@ -161,6 +168,7 @@ class DetectMachine:
     """
 
     def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
+        self.slice = 50
         self._topics = topics
         self._bucket_ms = settings.time.bucket_ms
         self.stage = make_detect(settings, list(range(partitions)), points=True)
@@ -252,6 +260,7 @@ class CorrelateMachine:
     """Outcomes to alerts."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
+        self.slice = 50
         self._topics = topics
         self.stage = make_correlate(settings)
         self._assembler = Assembler()

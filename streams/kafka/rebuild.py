@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import tomllib
 from typing import TYPE_CHECKING
@@ -63,7 +64,9 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
         start = place.snapshot_positions[partition]
         if start < end:
             async for messages in read_range(ground.options, spec.topic, partition, start, end):
-                machine.take(partition, messages)
+                for first in range(0, len(messages), machine.slice):
+                    machine.take(partition, messages[first : first + machine.slice])
+                    await asyncio.sleep(0)
     same = render_toml(old) == render_toml(ground.settings)
     if same and place.partitions == ground.partitions:
         return machine, False

@@ -205,12 +205,13 @@ class StageService(Service):
             log.warning("%s: fetches were lost on the way to the agent", self.stage)
             self._changed.set()
             return
-        self._worked += 1
         unit = self._units[fetch.unit]
-        await unit.room()
-        if fetch.epoch != self._epoch:
-            return
-        unit.take(fetch.partition, fetch.messages, fetch.end)
+        await unit.take(
+            fetch.partition, fetch.messages, fetch.end, lambda: fetch.epoch == self._epoch
+        )
+        if fetch.epoch == self._epoch:
+            # Not in an epoch that began meanwhile: what it has fed would pass for worked on.
+            self._worked += 1
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

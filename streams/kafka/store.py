@@ -104,8 +104,30 @@ async def read_kept(options: Mapping[str, Any], topic: str, partition: int) -> K
     found = await _newest_place(options, topic, partition)
     if found is None:
         return None
+    place = _read_place(found, topic, partition)
+    assembler = Assembler()
+    async for messages in read_range(options, topic, partition, place.snapshot_at, found.offset):
+        for message in messages:
+            if message.key != PLACE:
+                snapshot = assembler.add(message.value or b"", message.headers)
+                if snapshot is not None:
+                    return Kept(place, snapshot)
+    raise StateError(f"{place.unit}: its snapshot in {topic} is not complete")
+
+
+async def newest_place(options: Mapping[str, Any], topic: str, partition: int) -> Place | None:
+    """Where a unit stood when it last said so, None if it never ran.
+
+    Raises:
+        StateError: what is there cannot be used.
+    """
+    found = await _newest_place(options, topic, partition)
+    return None if found is None else _read_place(found, topic, partition)
+
+
+def _read_place(message: Taken, topic: str, partition: int) -> Place:
     try:
-        place = _decode(found.value or b"")
+        place = _decode(message.value or b"")
     except msgspec.MsgspecError as error:
         raise StateError(
             f"{topic} partition {partition}: the newest record is damaged, or of another version: "
@@ -116,14 +138,7 @@ async def read_kept(options: Mapping[str, Any], topic: str, partition: int) -> K
             f"{place.unit}: its record in {topic} is of version {place.version}, "
             f"this program reads {PLACE_VERSION}"
         )
-    assembler = Assembler()
-    async for messages in read_range(options, topic, partition, place.snapshot_at, found.offset):
-        for message in messages:
-            if message.key != PLACE:
-                snapshot = assembler.add(message.value or b"", message.headers)
-                if snapshot is not None:
-                    return Kept(place, snapshot)
-    raise StateError(f"{place.unit}: its snapshot in {topic} is not complete")
+    return place
 
 
 async def _newest_place(options: Mapping[str, Any], topic: str, partition: int) -> Taken | None:

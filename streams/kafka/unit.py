@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ SNAPSHOT_SECONDS = 300.0
 BEHIND_MESSAGES = 2_000
 WATCH_SECONDS = 1.0
 MAX_REQUEST = 2 << 20
+BATCH_BYTES = 900_000
+"""Brokers refuse batches of over a megabyte, unless a topic says otherwise."""
 TRANSACTION_TIMEOUT_MS = 60_000
 
 
@@ -87,7 +90,7 @@ class Unit:
             transactional_id=f"{kafka.app}-{self.spec.name}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_request_size=MAX_REQUEST,
-            max_batch_size=MAX_REQUEST,
+            max_batch_size=BATCH_BYTES,
         )
 
     async def load(self) -> None:
@@ -123,16 +126,32 @@ class Unit:
                 first, _ = await bounds(self.ground.options, self.spec.topic, partition)
                 self.positions[partition] = first
 
-    def take(self, partition: int, messages: Sequence[Taken], until: int) -> None:
-        """Work on messages of an input partition, the last before offset ``until``."""
+    async def take(
+        self, partition: int, messages: Sequence[Taken], until: int, still: Callable[[], bool]
+    ) -> None:
+        """Work on messages of an input partition, the last before offset ``until``.
+
+        In slices, so that heartbeats and rounds get their turn; no further than ``still`` is true.
+        """
+        size = self.machine.slice
+        for start in range(0, len(messages), size):
+            await self._room.wait()
+            if not still():
+                return
+            part = messages[start : start + size]
+            last = start + size >= len(messages)
+            self._take(partition, part, until if last else part[-1].offset + 1)
+            # Who is still catching up has nothing early to say.
+            self._is_behind = len(messages) >= BEHIND_MESSAGES
+            await asyncio.sleep(0)
+
+    def _take(self, partition: int, messages: Sequence[Taken], until: int) -> None:
         began = time.perf_counter()
         said = self.machine.take(partition, messages)
         self._worked += time.perf_counter() - began
         self._outbox += said
         self._outbox_bytes += sum(len(message.value or b"") for message in said)
         self.positions[partition] = until
-        # Who is still catching up has nothing early to say.
-        self._is_behind = len(messages) >= BEHIND_MESSAGES
         if self._outbox_bytes > OUTBOX_BYTES_MAX:
             self._room.clear()
         self._news.set()
@@ -147,10 +166,6 @@ class Unit:
         """Say something with the next round that no input has led to."""
         self._outbox += messages
         self._news.set()
-
-    async def room(self) -> None:
-        """Wait until the unit may take more."""
-        await self._room.wait()
 
     def start(self, fatal: Callable[[BaseException], None]) -> None:
         """Make rounds from now on; what goes wrong in them is ``fatal``."""
@@ -224,7 +239,7 @@ class Unit:
     async def _round(self) -> None:
         async with self._one_round:
             sealed = self._seal()
-            step = self.ground.step
+            step = functools.partial(self.ground.step, self.spec.name)
             step("round begins")
             async with self._producer.transaction():
                 waiting = []
@@ -267,7 +282,7 @@ class Unit:
                 ground.topics.state, value, key, spec.state_partition, headers=list(headers)
             )
             first = sent.offset if first is None else first
-        ground.step("snapshot is sent")
+        ground.step(spec.name, "snapshot is sent")
         assert first is not None
         before = 0 if self._place is None else self._place.frames
         for number in range(count + 1, before + 1):

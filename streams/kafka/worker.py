@@ -32,14 +32,14 @@ _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def run(
-    settings: Settings, stages: Sequence[str], step: Callable[[str], None] = lambda _: None
+    settings: Settings, stages: Sequence[str], step: Callable[[str, str], None] = lambda *_: None
 ) -> None:
     """Run a worker until it is told to stop.
 
     Args:
         settings: all of them.
         stages: which it runs, of ingest, detect and correlate.
-        step: called with the name of each step of a round; tests crash there.
+        step: called with a unit's name and each step of its rounds; tests crash there.
 
     Raises:
         SettingsError: there is no key for users but the published one.
@@ -54,7 +54,7 @@ def run(
 
 
 def prepare(
-    settings: Settings, stages: Sequence[str], step: Callable[[str], None] = lambda _: None
+    settings: Settings, stages: Sequence[str], step: Callable[[str, str], None] = lambda *_: None
 ) -> SurgeApp:
     """The application of a worker, once everything it needs has been found; see ``run``."""
     if settings.users.key.is_development_key:

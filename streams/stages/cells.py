@@ -246,35 +246,39 @@ class OpenBucket:
         return [keys[i] for i in order], ends, theta, rows
 
 
-def _columns(posts: list[tuple[Row, str, Sequence[str]]]) -> Columns:
+def _columns(added: list[tuple[Row, str, Sequence[str]]]) -> Columns:
     """A few posts sorted into their series."""
-    cells: dict[str, list[Row]] = {}
-    added = posts if len(posts) == 1 else sorted(posts, key=_row_of)
-    for row, region, tags in added:
-        keys = [ALL, region_key(region)]
+    cells: defaultdict[str, list[int]] = defaultdict(list)
+    if len(added) > 1:
+        added = sorted(added, key=_row_of)
+    for post, (_, region, tags) in enumerate(added):
+        cells[ALL].append(post)
+        cells[region_key(region)].append(post)
         for tag in tags:
-            keys += (hashtag_key(tag), pair_key(region, tag))
-        for key in keys:
-            cells.setdefault(key, []).append(row)
+            cells[hashtag_key(tag)].append(post)
+            cells[pair_key(region, tag)].append(post)
     series = sorted(cells)
-    rows: list[Row] = []
+    posts: list[int] = []
     ends = []
     for key in series:
-        rows += cells[key]
-        ends.append(len(rows))
-    theta = np.full(len(series), WHOLE, dtype=np.int64)
-    return series, np.array(ends), theta, np.array(rows).T
+        posts += cells[key]
+        ends.append(len(posts))
+    theta = np.empty(len(series), dtype=np.int64)
+    theta.fill(WHOLE)
+    rows = np.array([row for row, _, _ in added])
+    return series, np.array(ends), theta, rows.take(posts, axis=0).T
 
 
 def _as_partials(columns: Columns, partition: int, bucket: int, langs: list[str]) -> Partials:
     """Columns with only the languages that occur."""
     keys, ends, theta, rows = columns
     user, post, lang, flags = rows
-    used = sorted({*lang.tolist()}, key=langs.__getitem__)
+    used = [*set(lang.tolist())]
     if len(used) > 1:
+        used.sort(key=langs.__getitem__)
         number = np.zeros(len(langs), dtype=np.int16)
         number[used] = range(len(used))
-        lang = number[lang]
+        lang = number.take(lang)
     else:
         lang = np.zeros(len(lang), dtype=np.int16)
     return Partials(

@@ -65,6 +65,13 @@ def prefix(request: pytest.FixtureRequest) -> str:
     return f"{name[:80]}.{secrets.token_hex(4)}"
 
 
+@pytest.fixture(scope="module")
+def prefix_of_module(request: pytest.FixtureRequest) -> str:
+    """The same for what the tests of a module share."""
+    name = re.sub(r"[^a-zA-Z0-9]+", ".", request.module.__name__.rpartition(".")[2]).strip(".")
+    return f"{name}.{secrets.token_hex(4)}"
+
+
 @pytest.fixture
 def config(tmp_path: Path, bootstrap: str, prefix: str) -> Path:
     """A configuration file for the broker, with topics and groups of the test's own."""
