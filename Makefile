@@ -54,7 +54,8 @@ bench-kafka-short: $(DEV)
 	$(BIN)/python -m benchmarks.bench_kafka --short
 
 clean:
-	rm -rf $(VENV) .kafka benchmarks/.peers out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .kafka benchmarks/.peers
+	rm -rf out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Renews the outputs that the README shows.

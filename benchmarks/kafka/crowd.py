@@ -34,7 +34,7 @@ class Crowd:
     """What came out.
 
     Attributes:
-        series: that the detect stage watched when the worker was killed.
+        series: that the detect stage watched at the end.
         posts: that were worked on.
         peak_mib: most memory, of the first worker.
         peak_again_mib: of the one that went on.
@@ -99,15 +99,17 @@ async def crowd(bootstrap: str, directory: Path, name: str, series: int) -> Crow
         await pipeline.outcome_of(writer.bucket - 4, [worker])
         peak = peak_mib(worker.pid)
         worker.kill()
-        watched = await _series(pipeline)
         await writer.buckets(1)
         again = pipeline.start()
         try:
             await pipeline.outcome_of(writer.bucket - 4, [again])
             restart_s = time.monotonic() - again.began
-            return Crowd(watched, posts, peak, peak_mib(again.pid), _load_seconds(again), restart_s)
+            peak_again = peak_mib(again.pid)
         finally:
+            # It keeps a snapshot when it is told to stop.
             again.stop()
+    watched = await _series(pipeline)
+    return Crowd(watched, posts, peak, peak_again, _load_seconds(again), restart_s)
 
 
 def _load_seconds(worker: Worker) -> float:

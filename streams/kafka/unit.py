@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 ROUND_SECONDS = 0.2
 """Least time between rounds that have something to say: a transaction takes some 10 ms, and the
 time is a part of what an early alert waits."""
+LOOK_SECONDS = 0.05
+"""How often a quiet unit looks whether there is anything to say by now."""
 QUIET_ROUND_SECONDS = 2.0
 """The same for rounds that only move the place: so much is read again after a crash."""
 OUTBOX_BYTES_MAX = 32 << 20
@@ -193,9 +195,10 @@ class Unit:
         last = 0.0
         while True:
             await self._news.wait()
-            # What is early may come meanwhile, and shortens the wait.
-            while (wait := last + self._least_seconds() - time.monotonic()) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(min(wait, ROUND_SECONDS))
+            wait = last + self._least_seconds() - time.monotonic()
+            while wait > 0:
+                await asyncio.sleep(min(wait, LOOK_SECONDS))
+                wait = last + self._least_seconds() - time.monotonic()
             last = time.monotonic()
             await self._round()
 
