@@ -3,6 +3,7 @@
 #
 #   make demo     set up, simulate the week of January 2025, show what an operator would have seen
 #   make test     set up, then every check there is: style, types, layers, tests
+#   make chaos    a hundred faults while workers run: FAULTS=500 for more, SEED=1 for the same again
 #   make bench    the figures of the README's performance table
 #   make clean    remove what the above made
 #
@@ -21,7 +22,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	--constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: demo test bench clean readme constraints help
+.PHONY: demo test chaos bench clean readme constraints help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +40,13 @@ test: $(DEV)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
 		--ignore tests/kafka
 	$(BIN)/python -m pytest tests/kafka
+
+FAULTS ?= 100
+SEED ?=
+
+chaos: $(DEV)
+	SURGEWATCH_CHAOS_FAULTS=$(FAULTS) SURGEWATCH_CHAOS_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/kafka/test_chaos.py
 
 bench: $(DEV)
 	$(BIN)/python benchmarks/bench_decode.py
