@@ -231,9 +231,17 @@ class Publication(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - the test is told
             self._failed = error
 
-    def pace(self, speed: float | None) -> None:
-        """Go on at another speed."""
-        self._publisher._speed = speed
+    def last(self, until_ms: int, seconds: float) -> None:
+        """Go on at such a speed that event time takes so long until it is there."""
+        publisher = self._publisher
+        clock_ms = publisher._spread.clock_ms if publisher._spread else None
+        if clock_ms is not None and publisher._speed is not None:
+            publisher._began = time.monotonic(), clock_ms
+            publisher._speed = max(until_ms - clock_ms, 1) / 1000 / seconds
+
+    def rush(self) -> None:
+        """Go on as fast as it goes."""
+        self._publisher._speed = None
 
     def done(self, timeout_s: float = CATCH_UP_S) -> int:
         """Wait until all is published; how many records, of lines that can be had."""
