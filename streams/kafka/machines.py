@@ -17,7 +17,7 @@ from streams.codec.points import point_record
 from streams.codec.records import decode_outcome, decode_tally, encode_outcome, encode_tally
 from streams.events import Closed, Early, EarlyOutcome, Notice, Outcome, Seen
 from streams.kafka.frames import Assembler, Headers, frames
-from streams.kafka.rejects import reject_headers
+from streams.kafka.rejects import reject_headers, rejected_value
 from streams.pipeline import make_correlate, make_detect, make_ingest
 from streams.replay import field_map
 
@@ -148,8 +148,7 @@ class IngestMachine:
         return [
             Message(
                 self._topics.rejects,
-                # Of a post that was held until now only its beginning is still there.
-                values.get(reject.position, reject.raw),
+                rejected_value(reject, values.get(reject.position)),
                 headers=reject_headers(reject, self._topics.posts, self.partition),
             )
             for reject in rejects
@@ -235,13 +234,18 @@ class DetectMachine:
 
     def state(self) -> Any:
         """See ``Machine``."""
-        return self.stage.state(), self._assemblers, self.seen, self.stalled
+        return {
+            "stage": self.stage.state(),
+            "assemblers": self._assemblers,
+            "seen": self.seen,
+            "stalled": self.stalled,
+        }
 
     def restore(self, state: Any) -> None:
         """See ``Machine``; source partitions that are new since then are waited for from here."""
-        stage, assemblers, self.seen, self.stalled = state
-        self.stage.restore(stage)
-        self._assemblers[: len(assemblers)] = assemblers
+        self.stage.restore(state["stage"])
+        self._assemblers[: len(state["assemblers"])] = state["assemblers"]
+        self.seen, self.stalled = state["seen"], state["stalled"]
         for partition in range(len(self._assemblers)):
             self.stage.join(partition)
 

@@ -18,7 +18,7 @@ from streams.errors import StateError
 from streams.kafka.frames import Assembler
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from typing import Any
 
     from streams.kafka.machines import Taken
@@ -70,7 +70,7 @@ class Kept:
 
 async def read_range(
     options: Mapping[str, Any], topic: str, partition: int, start: int, end: int
-) -> AsyncIterator[list[Taken]]:
+) -> AsyncGenerator[list[Taken], None]:
     """The committed messages of a partition from offset ``start`` up to, not including, ``end``.
 
     Raises:
@@ -106,12 +106,14 @@ async def read_kept(options: Mapping[str, Any], topic: str, partition: int) -> K
         return None
     place = _read_place(found, topic, partition)
     assembler = Assembler()
-    async for messages in read_range(options, topic, partition, place.snapshot_at, found.offset):
-        for message in messages:
-            if message.key != PLACE:
-                snapshot = assembler.add(message.value or b"", message.headers)
-                if snapshot is not None:
-                    return Kept(place, snapshot)
+    reading = read_range(options, topic, partition, place.snapshot_at, found.offset)
+    async with contextlib.aclosing(reading) as read:
+        async for messages in read:
+            for message in messages:
+                if message.key != PLACE:
+                    snapshot = assembler.add(message.value or b"", message.headers)
+                    if snapshot is not None:
+                        return Kept(place, snapshot)
     raise StateError(f"{place.unit}: its snapshot in {topic} is not complete")
 
 

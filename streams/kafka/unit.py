@@ -72,7 +72,7 @@ class Unit:
     positions: dict[int, int] = field(default_factory=dict)
     _outbox: list[Message] = field(default_factory=list)
     _outbox_bytes: int = 0
-    _is_behind: bool = True
+    _is_behind: bool = False
     _place: Place | None = None
     _worked: float = 0.0
     _snapshot_cost: float = 0.0
@@ -103,6 +103,8 @@ class Unit:
         """
         began = time.monotonic()
         spec, ground = self.spec, self.ground
+        # With the first round it says where it stands, though nothing may be left to read.
+        self._news.set()
         await self._producer.start()
         kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
         if kept is None:

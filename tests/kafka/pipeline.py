@@ -7,7 +7,7 @@ import contextlib
 import io
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,12 +24,11 @@ from tests.kafka.digest import flat
 from tests.kafka.live import KEY_VARIABLE, USERS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from streams.events import Intake
     from streams.settings import Settings
-    from tests.kafka.live import Workers
 
 MAGIC_BYTES = 4
 ALL = "read_uncommitted"
@@ -44,6 +43,13 @@ class Input(NamedTuple):
     topic: str
     partitions: list[int]
     state_partition: int
+
+
+class Saying(Protocol):
+    """One worker or more."""
+
+    def said(self) -> str:
+        """What they have said."""
 
 
 class Left(NamedTuple):
@@ -127,12 +133,17 @@ class Pipeline:
 
     # -- where the units stand -------------------------------------------------------------------
 
-    def wait(self, workers: Workers, timeout_s: float = CATCH_UP_S) -> None:
-        """Wait until every unit has answered all there is."""
-        lags = asyncio.run(self._wait(time.monotonic() + timeout_s))
+    def wait(
+        self,
+        workers: Saying,
+        timeout_s: float = CATCH_UP_S,
+        worth_it: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Wait until every unit has answered all there is, as long as that is ``worth_it``."""
+        lags = asyncio.run(self._wait(time.monotonic() + timeout_s, worth_it))
         assert not lags, f"not caught up after {timeout_s} s: {lags}\n{workers.said()}"
 
-    async def _wait(self, deadline: float) -> list[str]:
+    async def _wait(self, deadline: float, worth_it: Callable[[], bool]) -> list[str]:
         places: dict[int, Place] = {}
         states = [TopicPartition(self.topics.state, u.state_partition) for u in self.units.values()]
         inputs = [TopicPartition(u.topic, p) for u in self.units.values() for p in u.partitions]
@@ -151,7 +162,7 @@ class Pipeline:
                 # found to be behind, never the other way round.
                 ends = await everything.end_offsets(inputs)
                 lags = [lag for name in self.units if (lag := self._lag(name, places, ends))]
-                if not lags or time.monotonic() > deadline:
+                if not lags or time.monotonic() > deadline or not worth_it():
                     return lags
                 await asyncio.sleep(0.2)
 
@@ -180,8 +191,7 @@ class Pipeline:
             assert kept.place.snapshot_positions == kept.place.positions, f"{name}: no snapshot"
             state = unseal(kept.snapshot, key)
             if name == "detect":
-                stage, assemblers, _, stalled = state
-                state = stage, assemblers, stalled  # what was seen of posts came with rounds
+                del state["seen"]  # what was seen of posts came with rounds
             elif name == "correlate":
                 del state[0]["_promised"]  # provisional alerts come by the clock
             else:
@@ -221,9 +231,17 @@ class Publication(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - the test is told
             self._failed = error
 
-    def pace(self, speed: float | None) -> None:
-        """Go on at another speed."""
-        self._publisher._speed = speed
+    def last(self, until_ms: int, seconds: float) -> None:
+        """Go on at such a speed that event time takes so long until it is there."""
+        publisher = self._publisher
+        clock_ms = publisher._spread.clock_ms if publisher._spread else None
+        if clock_ms is not None and publisher._speed is not None:
+            publisher._began = time.monotonic(), clock_ms
+            publisher._speed = max(until_ms - clock_ms, 1) / 1000 / seconds
+
+    def rush(self) -> None:
+        """Go on as fast as it goes."""
+        self._publisher._speed = None
 
     def done(self, timeout_s: float = CATCH_UP_S) -> int:
         """Wait until all is published; how many records, of lines that can be had."""

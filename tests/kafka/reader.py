@@ -21,10 +21,15 @@ WAIT_S = 60
 
 async def values(settings: Settings, topic: str) -> list[list[bytes | None]]:
     """The committed values of a topic, by partition."""
-    found: list[list[bytes | None]] = [[] for _ in range(await partitions_of(settings, topic))]
+    return [[one.value for one in part] for part in await records(settings, topic)]
 
-    def take(partition: int, records: Sequence[Any]) -> None:
-        found[partition] += [record.value for record in records]
+
+async def records(settings: Settings, topic: str) -> list[list[Any]]:
+    """The committed records of a topic, by partition."""
+    found: list[list[Any]] = [[] for _ in range(await partitions_of(settings, topic))]
+
+    def take(partition: int, taken: Sequence[Any]) -> None:
+        found[partition] += taken
 
     async with asyncio.timeout(WAIT_S):
         await read(settings, topic, take, partitions=len(found), follow=False)

@@ -147,7 +147,7 @@ def test_published_recorded_and_replayed(
 ) -> None:
     """What was published and recorded again gives, in a replay, the alerts of the log."""
     world = sparse(1).shuffled(generator(1))
-    config.write_text(f"{config.read_text()}\n{_tables(world.settings)}")
+    config.write_text(f"{config.read_text()}\n{world.tables}")
     log = write(tmp_path / "log.jsonl", [item.line for item in world.items])
     sent = surgewatch("publish", log, "--config", config)
     assert sent.code == 0
@@ -163,23 +163,6 @@ def test_published_recorded_and_replayed(
         found[name] = confirmed(out.read_bytes().splitlines())
     assert found["log"]
     assert found["rec"] == found["log"]
-
-
-def _tables(settings: Settings) -> str:
-    """The tables of small worlds, as TOML."""
-    time_, alerts, detection = settings.time, settings.alerts, settings.detection
-    return f"""
-[time]
-bucket = "{time_.bucket_ms}ms"
-allowed_lateness = "{time_.allowed_lateness_ms}ms"
-max_jump = "{time_.max_jump_ms}ms"
-[detection]
-warmup = "{detection.warmup_ms}ms"
-[alerts]
-min_users = {alerts.min_users}
-false_incidents_per_week = {alerts.false_incidents_per_week}
-close_after = "{alerts.close_after_ms}ms"
-"""
 
 
 def test_interrupted(made: Topics, config: Path, settings: Settings, tmp_path: Path) -> None:
