@@ -226,7 +226,7 @@ def test_new_settings(gone_on: Pipeline) -> None:
 def _told(alert: dict[str, Any]) -> dict[str, Any]:
     """What of an alert does not follow from the settings that were changed."""
     names = ("id", "type", "subject", "time", "sequence", "correlationid")
-    counts = ("onset_at", "closed_at", "expected", "users", "posts", "regions", "hashtags")
+    counts = ("onset_at", "closed_at", "users", "posts", "regions", "hashtags")
     return {name: alert[name] for name in names} | {name: alert["data"][name] for name in counts}
 
 
