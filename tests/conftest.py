@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from streams.cli import main
 from tests.harness import Ran
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.harness import Command
+
+
+# A busy machine is no reason to fail: speed belongs into benchmarks.
+settings.register_profile("surgewatch", deadline=None)
+settings.load_profile("surgewatch")
 
 
 @pytest.fixture(scope="session", autouse=True)

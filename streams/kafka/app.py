@@ -86,7 +86,9 @@ def _stage(app: SurgeApp, ground: Ground, stage: str) -> StageService:
     channel: Any = app.channel(maxsize=FETCHES_WAITING)
 
     async def feed(fetch: Fetch) -> None:
-        await channel.send(value=fetch)
+        # Not as one of Faust's events, as send() would: while Faust's own group rebalances, streams
+        # drop those, and a fetch that none follows would not be missed.
+        await channel.put(fetch)
 
     group_topic, spec = layout.stages(ground)[stage]
     service = StageService(ground, stage, group_topic, spec, feed, fatal)

@@ -163,10 +163,12 @@ def _said(error: BaseException) -> str:
 def _unreachable(settings: Settings, lines: list[str], error: BaseException) -> BrokerError:
     kafka = settings.kafka
     said = "; ".join(dict.fromkeys(line.rstrip(". ") for line in lines)) or _said(error)
-    if "authentication" in said.lower() or "mechanism" in said:
+    if "sasl" in said.lower():
         remedy = "check kafka.sasl_mechanism, kafka.sasl_username and the password"
     elif "certificate" in said or "SSL" in said:
         remedy = "check kafka.tls and kafka.tls_ca_file"
+    elif "closed" in said:
+        remedy = "check kafka.tls and kafka.sasl_mechanism: it may want others"
     else:
         remedy = "start Kafka there, or say where it is: kafka.bootstrap or --bootstrap"
     return BrokerError(f"Kafka at {kafka.bootstrap} cannot be used: {said}; {remedy}")

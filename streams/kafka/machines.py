@@ -83,6 +83,9 @@ class Machine(Protocol):
             positions: by input partition, the offset up to which all was taken.
         """
 
+    def has_early(self) -> bool:
+        """Whether ``early`` has something to say that should not wait for a quiet round."""
+
     def ahead(self, partition: int) -> bool:
         """Is an input partition so far ahead of others that no more of it should be read?"""
 
@@ -106,6 +109,7 @@ class IngestMachine:
             earliest_ms=settings.time.earliest_ms,
         )
         self._rejects: list[Reject] = []
+        self._foreign_told = 0
         self.stage = make_ingest(settings, partition, topics.posts, self._rejects.append)
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
@@ -123,8 +127,13 @@ class IngestMachine:
 
     def early(self, positions: Mapping[int, int]) -> list[Message]:
         """See ``Machine``."""
+        self._foreign_told = self.stage.intake.foreign
         seen = Seen(self.partition, positions[self.partition])
         return self._tallies([*self.stage.early(), seen])
+
+    def has_early(self) -> bool:
+        """See ``Machine``."""
+        return self.stage.intake.foreign != self._foreign_told
 
     def _tallies(self, records: Iterable[Tally]) -> list[Message]:
         return [
@@ -200,6 +209,10 @@ class DetectMachine:
         outcome = self.stage.look_early()
         return [] if outcome is None else self._outcome(outcome)
 
+    def has_early(self) -> bool:
+        """See ``Machine``."""
+        return self.stage.has_early
+
     def _outcome(self, outcome: Outcome | EarlyOutcome) -> list[Message]:
         record = encode_outcome(outcome)
         return [Message(self._topics.episodes, v, headers=headers) for v, headers in frames(record)]
@@ -221,13 +234,18 @@ class DetectMachine:
 
     def state(self) -> Any:
         """See ``Machine``."""
-        return self.stage.state(), self._assemblers, self.seen, self.stalled
+        return {
+            "stage": self.stage.state(),
+            "assemblers": self._assemblers,
+            "seen": self.seen,
+            "stalled": self.stalled,
+        }
 
     def restore(self, state: Any) -> None:
         """See ``Machine``; source partitions that are new since then are waited for from here."""
-        stage, assemblers, self.seen, self.stalled = state
-        self.stage.restore(stage)
-        self._assemblers[: len(assemblers)] = assemblers
+        self.stage.restore(state["stage"])
+        self._assemblers[: len(state["assemblers"])] = state["assemblers"]
+        self.seen, self.stalled = state["seen"], state["stalled"]
         for partition in range(len(self._assemblers)):
             self.stage.join(partition)
 
@@ -286,6 +304,10 @@ class CorrelateMachine:
     def early(self, positions: Mapping[int, int]) -> list[Message]:  # noqa: ARG002
         """See ``Machine``: what is early of it comes from detect."""
         return []
+
+    def has_early(self) -> bool:
+        """See ``Machine``."""
+        return False
 
     def ahead(self, partition: int) -> bool:  # noqa: ARG002
         """See ``Machine``: it waits for nobody."""

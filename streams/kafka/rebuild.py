@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 START_ANEW = (
-    "start anew beside the old state: set kafka.app and kafka.prefix to new names, run "
-    '"surgewatch topics create", and see docs/operations.md, "Starting anew"'
+    "start anew beside the old state, under new names for kafka.app and kafka.prefix "
+    '(docs/operations.md, "Starting anew")'
 )
 
 

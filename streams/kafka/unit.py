@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 ROUND_SECONDS = 0.2
 """Least time between rounds that have something to say: a transaction takes some 10 ms, and the
 time is a part of what an early alert waits."""
+LOOK_SECONDS = 0.05
+"""How often a quiet unit looks whether there is anything to say by now."""
 QUIET_ROUND_SECONDS = 2.0
 """The same for rounds that only move the place: so much is read again after a crash."""
 OUTBOX_BYTES_MAX = 32 << 20
@@ -207,12 +209,17 @@ class Unit:
         last = 0.0
         while True:
             await self._news.wait()
-            least = ROUND_SECONDS if self._outbox else QUIET_ROUND_SECONDS
-            while (wait := last + least - time.monotonic()) > 0:
-                await asyncio.sleep(min(wait, ROUND_SECONDS))
-                least = ROUND_SECONDS if self._outbox else least
+            wait = last + self._least_seconds() - time.monotonic()
+            while wait > 0:
+                await asyncio.sleep(min(wait, LOOK_SECONDS))
+                wait = last + self._least_seconds() - time.monotonic()
             last = time.monotonic()
             await self._round()
+
+    def _least_seconds(self) -> float:
+        """Least time between this round and the one before."""
+        is_early = not self._is_behind and self.machine.has_early()
+        return ROUND_SECONDS if self._outbox or is_early else QUIET_ROUND_SECONDS
 
     async def close(self) -> None:
         """Say what is left to say, keep a snapshot, and let the unit go."""
@@ -232,6 +239,8 @@ class Unit:
         self._news.clear()
         if not self._is_behind:
             self._outbox += self.machine.early(self.positions)
+            if self.machine.has_early():
+                self._news.set()
         snapshot = None
         if self._snapshot_is_due():
             began = time.perf_counter()

@@ -15,6 +15,7 @@ from detectors.incident import (
     name_cause,
     rank,
 )
+from streams.codec.confirmed import COUNTS
 from streams.events import Alert, EarlyOutcome, EpisodeRecord, Notice, Outcome, Point
 from streams.stages.telling import Case, CorrelateParams, Promise, Teller, Track
 
@@ -78,7 +79,7 @@ class Correlate:
             return []
         incident = case.incident
         incident.cause = name_cause(incident)
-        intake = self._outcome.intake if self._outcome is not None else {}
+        intake = dict.fromkeys(COUNTS, 0) if self._outcome is None else self._outcome.intake
         case.intake_before, case.missing_before = dict(intake), self._missing
         outcome = Outcome(early.bucket, [], early.all_per_hour, [], [], intake)
         incident.severity = self._severity(case, outcome)

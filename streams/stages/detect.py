@@ -181,8 +181,13 @@ class Detect:
 
     def look_early(self) -> EarlyOutcome | None:
         """What would be said if the open buckets closed now; None if nothing."""
+        return self._early.look() if self.has_early else None
+
+    @property
+    def has_early(self) -> bool:
+        """Whether ``look_early`` might give something."""
         warm = self.age.first is not None and self.age.is_warm(self._last + 1)
-        return self._early.look() if warm else None
+        return warm and self._early.has_news
 
     def _close_through(self, through: int) -> list[Outcome]:
         outcomes: list[Outcome] = []

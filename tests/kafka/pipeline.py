@@ -191,8 +191,7 @@ class Pipeline:
             assert kept.place.snapshot_positions == kept.place.positions, f"{name}: no snapshot"
             state = unseal(kept.snapshot, key)
             if name == "detect":
-                stage, assemblers, _, stalled = state
-                state = stage, assemblers, stalled  # what was seen of posts came with rounds
+                del state["seen"]  # what was seen of posts came with rounds
             elif name == "correlate":
                 del state[0]["_promised"]  # provisional alerts come by the clock
             else:

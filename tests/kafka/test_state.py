@@ -50,8 +50,8 @@ FROM_SETTINGS = {"min_users", "_share", "_chance", "_look_from"}
 
 UNITS = ("ingest-0", "detect", "correlate")
 START_ANEW = (
-    'start anew beside the old state: set kafka.app and kafka.prefix to new names, run "surgewatch '
-    'topics create", and see docs/operations.md, "Starting anew"'
+    "start anew beside the old state, under new names for kafka.app and kafka.prefix "
+    '(docs/operations.md, "Starting anew")'
 )
 
 

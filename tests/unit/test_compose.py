@@ -83,21 +83,7 @@ def test_schema_sees_a_slip(tmp_path: Path) -> None:
     assert "depends_on" in _violations(slip)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(
-                name == "alerts",
-                strict=True,
-                raises=SystemExit,
-                reason="the command alerts is being written: take this mark away with it",
-            ),
-        )
-        for name in OURS
-    ],
-)
+@pytest.mark.parametrize("name", OURS)
 def test_commands_are_understood(name: str) -> None:
     """What each service runs is understood by the command line, options and all."""
     for command in _ours(SERVICES[name]):
