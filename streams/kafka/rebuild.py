@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import tomllib
 from typing import TYPE_CHECKING
@@ -14,15 +15,30 @@ from streams.kafka.store import read_range
 from streams.settings import from_table, render_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streams.kafka.ground import Ground, Spec
     from streams.kafka.machines import Machine
     from streams.kafka.store import Kept, Place
     from streams.settings import Settings
 
-WAY_OUT = (
-    "give it its old value again, or start anew beside the old state, under new names for "
-    'kafka.app and kafka.prefix (docs/operations.md, "Starting anew")'
+START_ANEW = (
+    "start anew beside the old state, under new names for kafka.app and kafka.prefix "
+    '(docs/operations.md, "Starting anew")'
 )
+
+
+@contextlib.contextmanager
+def way_out(name: str) -> Iterator[None]:
+    """Say of a unit's state that cannot be used whose it is, and what to do then.
+
+    Raises:
+        StateError: in place of one that says only what is wrong.
+    """
+    try:
+        yield
+    except StateError as error:
+        raise StateError(f"{name}: {error}; {START_ANEW}") from error
 
 
 def check(place: Place, name: str, ground: Ground) -> None:
@@ -34,18 +50,19 @@ def check(place: Place, name: str, ground: Ground) -> None:
     if place.unit != name:
         raise StateError(
             f"{ground.topics.state} holds {place.unit} where {name} belongs: its partitions were "
-            "laid out by another version"
+            f"laid out by another version; {START_ANEW}"
         )
     if place.shape != ground.settings.shape:
         old, new = _settings(place, ground), ground.settings
         changed = ", ".join(new.shape_changes(old)) or "users.key"
         raise StateError(
-            f"{name}: what was learned so far was learned with another {changed}; {WAY_OUT}"
+            f"{name}: what was learned so far was learned with another {changed}; give it its old "
+            f"value again, or {START_ANEW}"
         )
     if place.partitions > ground.partitions:
         raise StateError(
             f"{name}: the pipeline was set up for {place.partitions} source partitions, and "
-            f"{ground.topics.posts} has {ground.partitions}; {WAY_OUT}"
+            f"{ground.topics.posts} has {ground.partitions}; {START_ANEW}"
         )
 
 
@@ -58,14 +75,15 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
     place = kept.place
     old = _settings(place, ground)
     machine = spec.make(old, place.partitions)
-    machine.restore(unseal(kept.snapshot, ground.settings.users.key.reveal()))
-    for partition, end in sorted(place.positions.items()):
-        start = place.snapshot_positions[partition]
-        if start < end:
-            async for messages in read_range(ground.options, spec.topic, partition, start, end):
-                for first in range(0, len(messages), machine.slice):
-                    machine.take(partition, messages[first : first + machine.slice])
-                    await asyncio.sleep(0)
+    with way_out(spec.name):
+        machine.restore(unseal(kept.snapshot, ground.settings.users.key.reveal()))
+        for partition, end in sorted(place.positions.items()):
+            start = place.snapshot_positions[partition]
+            if start < end:
+                async for messages in read_range(ground.options, spec.topic, partition, start, end):
+                    for first in range(0, len(messages), machine.slice):
+                        machine.take(partition, messages[first : first + machine.slice])
+                        await asyncio.sleep(0)
     same = render_toml(old) == render_toml(ground.settings)
     if same and place.partitions == ground.partitions:
         return machine, False
@@ -90,5 +108,7 @@ def _settings(place: Place, ground: Ground) -> Settings:
         table = tomllib.loads(place.settings)
         old = from_table({name: table[name] for name in table.keys() - {"users", "kafka"}})
     except (tomllib.TOMLDecodeError, SettingsError) as error:
-        raise StateError(f"{place.unit}: its settings of then cannot be read: {error}") from error
+        raise StateError(
+            f"{place.unit}: its settings of then cannot be read: {error}; {START_ANEW}"
+        ) from error
     return dataclasses.replace(old, users=ground.settings.users, kafka=ground.settings.kafka)

@@ -20,9 +20,17 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.frames import frames
 from streams.kafka.log import log
-from streams.kafka.rebuild import check, rebuild
+from streams.kafka.rebuild import check, rebuild, way_out
 from streams.kafka.snapshot import seal
-from streams.kafka.store import PLACE, PLACE_VERSION, SNAPSHOT, Place, bounds, read_kept
+from streams.kafka.store import (
+    PLACE,
+    PLACE_VERSION,
+    SNAPSHOT,
+    Place,
+    beginnings,
+    read_kept,
+    require,
+)
 from streams.settings import render_toml
 
 if TYPE_CHECKING:
@@ -106,7 +114,8 @@ class Unit:
         # With the first round it says where it stands, though nothing may be left to read.
         self._news.set()
         await self._producer.start()
-        kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
+        with way_out(spec.name):
+            kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
         if kept is None:
             self.machine = spec.make(ground.settings, ground.partitions)
             await self._begin_at_first()
@@ -124,11 +133,16 @@ class Unit:
         log.info("%s: goes on after %.1f s", spec.name, time.monotonic() - began)
 
     async def _begin_at_first(self) -> None:
-        """Begin with the first message of each partition that was not read before."""
-        for partition in self.spec.inputs:
-            if partition not in self.positions:
-                first, _ = await bounds(self.ground.options, self.spec.topic, partition)
-                self.positions[partition] = first
+        """Begin with the first message of each partition that was not read before.
+
+        Raises:
+            StateError: the first message is no longer there of one that was.
+        """
+        spec = self.spec
+        firsts = await beginnings(self.ground.options, spec.topic, spec.inputs)
+        for partition, first in firsts.items():
+            with way_out(spec.name):
+                require(spec.topic, partition, self.positions.setdefault(partition, first), first)
 
     async def take(
         self, partition: int, messages: Sequence[Taken], until: int, still: Callable[[], bool]
