@@ -20,8 +20,7 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.frames import frames
 from streams.kafka.log import log
-from streams.kafka.rebuild import check, rebuild, way_out
-from streams.kafka.snapshot import seal
+from streams.kafka.rebuild import check, kept_bytes, rebuild, way_out
 from streams.kafka.store import (
     PLACE,
     PLACE_VERSION,
@@ -31,7 +30,6 @@ from streams.kafka.store import (
     read_kept,
     require,
 )
-from streams.settings import render_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -123,7 +121,7 @@ class Unit:
             self._snapshot_wanted = True
             await self._round()
             return
-        check(kept.place, spec.name, ground)
+        check(kept, spec.name, ground)
         self.machine, is_new = await rebuild(kept, spec, ground)
         self._place = kept.place
         self.positions = dict(kept.place.positions)
@@ -246,7 +244,7 @@ class Unit:
         snapshot = None
         if self._snapshot_is_due():
             began = time.perf_counter()
-            snapshot = seal(self.machine.state(), self.ground.settings.users.key.reveal())
+            snapshot = kept_bytes(self.machine, self.ground.settings)
             self._snapshot_cost = time.perf_counter() - began
             self._snapshot_time = time.monotonic()
             self._worked, self._snapshot_wanted = 0.0, False
@@ -321,7 +319,6 @@ class Unit:
             frames=count,
             snapshot_positions=sealed.positions,
             shape=ground.settings.shape,
-            settings=render_toml(ground.settings),
             partitions=ground.partitions,
         )
 
