@@ -3,6 +3,7 @@
 #
 #   make demo     set up, simulate the week of January 2025, show what an operator would have seen
 #   make test     set up, then every check there is: style, types, layers, tests
+#   make chaos    a hundred faults while workers run: FAULTS=500 for more, SEED=1 for the same again
 #   make bench    the figures of the README's performance table
 #   make bench-kafka        the tables of docs/performance.md: a broker, peers, a quarter of an hour
 #   make bench-kafka-short  the same in two minutes, without peers: does the benchmark work?
@@ -23,7 +24,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	--constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: demo test bench bench-kafka bench-kafka-short clean readme constraints help
+.PHONY: demo test chaos bench bench-kafka bench-kafka-short clean readme constraints help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,6 +42,13 @@ test: $(DEV)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
 		--ignore tests/kafka
 	$(BIN)/python -m pytest tests/kafka
+
+FAULTS ?= 100
+SEED ?=
+
+chaos: $(DEV)
+	SURGEWATCH_CHAOS_FAULTS=$(FAULTS) SURGEWATCH_CHAOS_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/kafka/test_chaos.py
 
 bench: $(DEV)
 	$(BIN)/python benchmarks/bench_decode.py

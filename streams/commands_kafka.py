@@ -18,8 +18,7 @@ from streams.kafka import verify as checks
 from streams.kafka.connect import broker_errors, client_options
 from streams.kafka.ground import Ground
 from streams.kafka.publish import Publisher
-from streams.logs import open_log
-from streams.replay import field_map
+from streams.replay import open_logs
 
 if TYPE_CHECKING:
     import argparse
@@ -57,13 +56,7 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
         raise UsageError("-: standard input can be read once; give it once, or give files")
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
-        fields, record_bytes = field_map(settings), settings.limits.record_bytes
-        logs = [
-            stack.enter_context(
-                contextlib.closing(open_log(path, fields=fields, record_bytes=record_bytes))
-            )
-            for path in args.logs
-        ]
+        logs = open_logs(args.logs, settings, stack)
         sizes = [log.size for log in logs]
         total = None if None in sizes else sum(size or 0 for size in sizes)
         progress = stack.enter_context(
@@ -93,13 +86,7 @@ def verify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """
     settings = _settings(args, environ)
     with contextlib.ExitStack() as stack:
-        fields, record_bytes = field_map(settings), settings.limits.record_bytes
-        logs = [
-            stack.enter_context(
-                contextlib.closing(open_log(path, fields=fields, record_bytes=record_bytes))
-            )
-            for path in args.logs
-        ]
+        logs = open_logs(args.logs, settings, stack)
         replayed = checks.replayed(settings, logs)
     live = asyncio.run(_live(settings))
     found = checks.difference(live, replayed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -22,6 +22,27 @@ if TYPE_CHECKING:
 # A busy machine is no reason to fail: speed belongs into benchmarks.
 settings.register_profile("surgewatch", deadline=None)
 settings.load_profile("surgewatch")
+
+FAULTS = 12
+"""Each kind of them once."""
+
+
+class ChaosAsked(NamedTuple):
+    """How many faults, and the seed that says which; None for any."""
+
+    faults: int
+    seed: int | None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chaos() -> Iterator[ChaosAsked]:
+    """What is asked of the chaos test; taken out of the environment like ``given_bootstrap``."""
+    names = ("SURGEWATCH_CHAOS_FAULTS", "SURGEWATCH_CHAOS_SEED")
+    faults, seed = (os.environ.get(name) for name in names)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.delenv(name, raising=False)
+        yield ChaosAsked(int(faults or FAULTS), int(seed) if seed else None)
 
 
 @pytest.fixture(scope="session", autouse=True)

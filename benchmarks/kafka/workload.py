@@ -24,6 +24,8 @@ MINUTE_MS = 60_000
 REGIONS = sorted(REGION_CODES - {"CN"})[:40]
 BATCH_BYTES = 512 << 10
 TRANSACTION_MS = 600_000
+SENT_MAX = 20
+"""Batches on their way: each holds its bytes until it is there."""
 
 
 def time_text(ms: int) -> str:
@@ -93,6 +95,8 @@ class Feeder:
         batch = self._open.pop(partition)
         sent = await self._producer.send_batch(batch, self._topic, partition=partition)
         self._sent.append(sent)
+        if len(self._sent) > SENT_MAX:
+            await self._wait()
 
     async def push(self) -> None:
         """Send what is left."""
@@ -102,6 +106,9 @@ class Feeder:
     async def flush(self) -> None:
         """Send what is left, and wait until all of it is there."""
         await self.push()
+        await self._wait()
+
+    async def _wait(self) -> None:
         for sent in self._sent:
             await sent
         self._sent.clear()

@@ -7,7 +7,8 @@ import orjson
 COUNTS = ("late", "duplicates", "rejected", "series_dropped")
 """Data-quality counts: they say how the data came, so they are no part of what is confirmed."""
 
-_EARLY = frozenset({"surgewatch.incident.provisional.v1", "surgewatch.incident.withdrawn.v1"})
+EARLY = frozenset({"surgewatch.incident.provisional.v1", "surgewatch.incident.withdrawn.v1"})
+"""Types of alerts that are sent before anything is confirmed, or take such a one back."""
 
 
 def confirmed(line: bytes) -> bytes | None:
@@ -16,7 +17,7 @@ def confirmed(line: bytes) -> bytes | None:
     What of the data quality changes what can be seen (sampling, missing minutes) stays.
     """
     alert = orjson.loads(line)
-    if not alert["type"].startswith("surgewatch.incident.") or alert["type"] in _EARLY:
+    if not alert["type"].startswith("surgewatch.incident.") or alert["type"] in EARLY:
         return None
     quality = alert["data"]["data_quality"]
     for name in COUNTS:

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import dataclasses
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.errors import SettingsError, StateError
 from streams.kafka.log import log
-from streams.kafka.snapshot import unseal
+from streams.kafka.snapshot import seal, unseal
 from streams.kafka.store import read_range
 from streams.settings import from_table, render_toml
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from streams.kafka.ground import Ground, Spec
     from streams.kafka.machines import Machine
-    from streams.kafka.store import Kept, Place
+    from streams.kafka.store import Kept
     from streams.settings import Settings
 
 START_ANEW = (
@@ -41,20 +41,44 @@ def way_out(name: str) -> Iterator[None]:
         raise StateError(f"{name}: {error}; {START_ANEW}") from error
 
 
-def check(place: Place, name: str, ground: Ground) -> None:
+class State(NamedTuple):
+    """What a snapshot holds: the settings under which it was taken, as TOML, and the state."""
+
+    settings: str
+    machine: Any
+
+
+def kept_bytes(machine: Machine, settings: Settings) -> bytes:
+    """A machine's state, to be kept; at once, since it goes on changing."""
+    return seal((render_toml(settings), machine.state()), settings.users.key.reveal())
+
+
+def kept_state(data: bytes, settings: Settings) -> State:
+    """What ``kept_bytes`` wrote.
+
+    Raises:
+        StateError: it cannot be used.
+    """
+    return State(*unseal(data, settings.users.key.reveal()))
+
+
+def check(kept: Kept, name: str, ground: Ground) -> None:
     """Refuse what was kept by another pipeline than this one.
 
     Raises:
         StateError: it was.
     """
+    place = kept.place
     if place.unit != name:
         raise StateError(
             f"{ground.topics.state} holds {place.unit} where {name} belongs: its partitions were "
             f"laid out by another version; {START_ANEW}"
         )
     if place.shape != ground.settings.shape:
-        old, new = _settings(place, ground), ground.settings
-        changed = ", ".join(new.shape_changes(old)) or "users.key"
+        changed = "users.key"
+        with contextlib.suppress(StateError):
+            old = _settings(kept_state(kept.snapshot, ground.settings).settings, name, ground)
+            changed = ", ".join(ground.settings.shape_changes(old))
         raise StateError(
             f"{name}: what was learned so far was learned with another {changed}; give it its old "
             f"value again, or {START_ANEW}"
@@ -73,10 +97,12 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
     again under them; new ones hold from there on.
     """
     place = kept.place
-    old = _settings(place, ground)
-    machine = spec.make(old, place.partitions)
     with way_out(spec.name):
-        machine.restore(unseal(kept.snapshot, ground.settings.users.key.reveal()))
+        state = kept_state(kept.snapshot, ground.settings)
+    old = _settings(state.settings, spec.name, ground)
+    machine = spec.make(old, place.partitions)
+    machine.restore(state.machine)
+    with way_out(spec.name):
         for partition, end in sorted(place.positions.items()):
             start = place.snapshot_positions[partition]
             if start < end:
@@ -87,9 +113,8 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
     same = render_toml(old) == render_toml(ground.settings)
     if same and place.partitions == ground.partitions:
         return machine, False
-    state = machine.state()
-    machine = spec.make(ground.settings, ground.partitions)
-    machine.restore(state)
+    then, machine = machine, spec.make(ground.settings, ground.partitions)
+    machine.restore(then.state())
     if not same:
         log.info("%s: new settings hold from here on: %s", spec.name, ground.settings.fingerprint)
     if place.partitions != ground.partitions:
@@ -102,13 +127,13 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
     return machine, True
 
 
-def _settings(place: Place, ground: Ground) -> Settings:
+def _settings(text: str, name: str, ground: Ground) -> Settings:
     """The settings of then, with the key and the connection of now."""
     try:
-        table = tomllib.loads(place.settings)
+        table = tomllib.loads(text)
         old = from_table({name: table[name] for name in table.keys() - {"users", "kafka"}})
     except (tomllib.TOMLDecodeError, SettingsError) as error:
         raise StateError(
-            f"{place.unit}: its settings of then cannot be read: {error}; {START_ANEW}"
+            f"{name}: its settings of then cannot be read: {error}; {START_ANEW}"
         ) from error
     return dataclasses.replace(old, users=ground.settings.users, kafka=ground.settings.kafka)

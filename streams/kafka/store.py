@@ -42,7 +42,6 @@ class Place(msgspec.Struct, frozen=True):
         frames: how many frames it has.
         snapshot_positions: positions when it was taken.
         shape: fingerprint of the settings that shape what is in it.
-        settings: the settings under which it was taken, as TOML.
         partitions: source partitions of the pipeline.
     """
 
@@ -53,7 +52,6 @@ class Place(msgspec.Struct, frozen=True):
     frames: int
     snapshot_positions: dict[int, int]
     shape: str
-    settings: str
     partitions: int
 
 

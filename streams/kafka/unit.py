@@ -20,8 +20,7 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.frames import frames
 from streams.kafka.log import log
-from streams.kafka.rebuild import check, rebuild, way_out
-from streams.kafka.snapshot import seal
+from streams.kafka.rebuild import check, kept_bytes, rebuild, way_out
 from streams.kafka.store import (
     PLACE,
     PLACE_VERSION,
@@ -31,7 +30,6 @@ from streams.kafka.store import (
     read_kept,
     require,
 )
-from streams.settings import render_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -80,7 +78,7 @@ class Unit:
     positions: dict[int, int] = field(default_factory=dict)
     _outbox: list[Message] = field(default_factory=list)
     _outbox_bytes: int = 0
-    _is_behind: bool = True
+    _is_behind: bool = False
     _place: Place | None = None
     _worked: float = 0.0
     _snapshot_cost: float = 0.0
@@ -111,6 +109,8 @@ class Unit:
         """
         began = time.monotonic()
         spec, ground = self.spec, self.ground
+        # With the first round it says where it stands, though nothing may be left to read.
+        self._news.set()
         await self._producer.start()
         with way_out(spec.name):
             kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
@@ -121,7 +121,7 @@ class Unit:
             self._snapshot_wanted = True
             await self._round()
             return
-        check(kept.place, spec.name, ground)
+        check(kept, spec.name, ground)
         self.machine, is_new = await rebuild(kept, spec, ground)
         self._place = kept.place
         self.positions = dict(kept.place.positions)
@@ -244,7 +244,7 @@ class Unit:
         snapshot = None
         if self._snapshot_is_due():
             began = time.perf_counter()
-            snapshot = seal(self.machine.state(), self.ground.settings.users.key.reveal())
+            snapshot = kept_bytes(self.machine, self.ground.settings)
             self._snapshot_cost = time.perf_counter() - began
             self._snapshot_time = time.monotonic()
             self._worked, self._snapshot_wanted = 0.0, False
@@ -319,7 +319,6 @@ class Unit:
             frames=count,
             snapshot_positions=sealed.positions,
             shape=ground.settings.shape,
-            settings=render_toml(ground.settings),
             partitions=ground.partitions,
         )
 

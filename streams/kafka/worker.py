@@ -50,6 +50,8 @@ def run(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = _Worker(app, loop=loop)
+    kafka = settings.kafka
+    log.info("worker of %s starts: %s, topics %s.*", kafka.app, ", ".join(stages), kafka.prefix)
     worker.execute_from_commandline()
 
 

@@ -26,6 +26,8 @@ Columns = tuple[list[str], "IntArray", "IntArray", "IntArray"]
 """Series, ends, thetas, and the columns of the rows, shape (4, rows)."""
 
 FEW_POSTS = 48
+UNTOLD_MAX = 5_000
+"""Posts that wait to be told early once they were sorted in; the newest, if there are more."""
 """So many posts are closed one by one: an array operation costs as much as several of them."""
 
 _TAG_BITS = 32
@@ -58,6 +60,7 @@ class OpenBucket:
         self.dropped = 0
         self._new: list[tuple[Row, str, Sequence[str]]] = []
         self._told = 0
+        self._untold: list[tuple[Row, str, Sequence[str]]] = []
         self._room = series_max
         self._tags = _numbers()
         self._theta: dict[int, int] = {}
@@ -72,7 +75,7 @@ class OpenBucket:
 
         What was told early is forgotten: it comes by the clock, and may be told again.
         """
-        return self.__dict__ | {"_tags": list(self._tags), "_told": 0}
+        return self.__dict__ | {"_tags": list(self._tags), "_told": 0, "_untold": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a copied state, and go on numbering."""
@@ -162,6 +165,7 @@ class OpenBucket:
         if not self._new:
             return
         rows, regions, tags = zip(*self._new, strict=True)
+        self._untold = (self._untold + self._new[self._told :])[-UNTOLD_MAX:]
         self._new, self._told = [], 0
         first, n = self._rows.shape[1], len(rows)
         self._rows = np.concatenate([self._rows, np.array(rows, dtype=np.int64).T], axis=1)
@@ -195,10 +199,10 @@ class OpenBucket:
     def untold(self, partition: int, bucket: int, langs: list[str]) -> Partials | None:
         """The posts added since the last such call, as partials; the arguments as for ``close``.
 
-        Those that were sorted in meanwhile, since they were many, are left out: what is told
-        early need not be complete.
+        Of very many only the newest are told: what is early need not be complete.
         """
-        added, self._told = self._new[self._told :], len(self._new)
+        added = self._untold + self._new[self._told :]
+        self._untold, self._told = [], len(self._new)
         return _as_partials(_columns(added), partition, bucket, langs) if added else None
 
     def close(self, partition: int, bucket: int, langs: list[str]) -> Partials:

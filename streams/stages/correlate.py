@@ -15,6 +15,7 @@ from detectors.incident import (
     name_cause,
     rank,
 )
+from detectors.series import ALL
 from streams.codec.confirmed import COUNTS
 from streams.events import Alert, EarlyOutcome, EpisodeRecord, Notice, Outcome, Point
 from streams.stages.telling import Case, CorrelateParams, Promise, Teller, Track
@@ -74,9 +75,10 @@ class Correlate:
         return [alert for case in cases for alert in self._promise(case, early)]
 
     def _promise(self, case: Case, early: EarlyOutcome) -> list[Alert]:
-        series = frozenset(case.incident.members)
+        # ``all`` is a part of whatever wave there is, and links nothing.
+        series = frozenset(case.incident.members.keys() - {ALL})
         told = any(promise.series & series for promise in self._promised.values())
-        if told or case.incident.id in self._promised:
+        if told or case.incident.id in self._promised or (self._promised and not series):
             return []
         incident = case.incident
         incident.cause = name_cause(incident)

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.kafka import topics as topics_module
 from streams.kafka.connect import client_options
 from streams.kafka.publish import Publisher
-from streams.kafka.snapshot import unseal
+from streams.kafka.rebuild import kept_state
 from streams.kafka.store import PLACE, Place, read_kept
 from streams.kafka.topics import Topics
 from streams.logs import LineLog
@@ -182,14 +182,14 @@ class Pipeline:
         return asyncio.run(self._left())
 
     async def _left(self) -> Left:
-        options, key = client_options(self.settings), self.settings.users.key.reveal()
+        options = client_options(self.settings)
         states: dict[str, dict[str, str]] = {}
         intakes: list[Intake] = []
         for name, unit in self.units.items():
             kept = await read_kept(options, self.topics.state, unit.state_partition)
             assert kept is not None
             assert kept.place.snapshot_positions == kept.place.positions, f"{name}: no snapshot"
-            state = unseal(kept.snapshot, key)
+            state = kept_state(kept.snapshot, self.settings).machine
             if name == "detect":
                 del state["seen"]  # what was seen of posts came with rounds
             elif name == "correlate":
@@ -231,9 +231,17 @@ class Publication(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - the test is told
             self._failed = error
 
-    def pace(self, speed: float | None) -> None:
-        """Go on at another speed."""
-        self._publisher._speed = speed
+    def last(self, until_ms: int, seconds: float) -> None:
+        """Go on at such a speed that event time takes so long until it is there."""
+        publisher = self._publisher
+        clock_ms = publisher._spread.clock_ms if publisher._spread else None
+        if clock_ms is not None and publisher._speed is not None:
+            publisher._began = time.monotonic(), clock_ms
+            publisher._speed = max(until_ms - clock_ms, 1) / 1000 / seconds
+
+    def rush(self) -> None:
+        """Go on as fast as it goes."""
+        self._publisher._speed = None
 
     def done(self, timeout_s: float = CATCH_UP_S) -> int:
         """Wait until all is published; how many records, of lines that can be had."""

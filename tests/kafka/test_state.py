@@ -23,7 +23,7 @@ from streams.kafka.connect import client_options, connected
 from streams.kafka.frames import FRAME_BYTES, frames
 from streams.kafka.ground import Ground
 from streams.kafka.layout import units
-from streams.kafka.snapshot import unseal
+from streams.kafka.rebuild import kept_state
 from streams.kafka.store import PLACE, SNAPSHOT, Kept, read_kept
 from streams.kafka.unit import Unit
 from streams.settings import load
@@ -168,7 +168,7 @@ async def test_all_is_kept(kept: Pipeline, unit: str) -> None:
         "SURGEWATCH_ALERTS_FALSE_INCIDENTS_PER_WEEK": "3",
         "SURGEWATCH_ALERTS_SOURCE": "elsewhere",
     }
-    state = unseal((await kept_of(kept, unit)).snapshot, USERS_KEY.encode())
+    state = kept_state((await kept_of(kept, unit)).snapshot, kept.settings).machine
     async with loaded(kept, unit) as one:
         assert flat(one.machine.state()) == flat(state)
         assert not one._snapshot_wanted
@@ -208,9 +208,9 @@ def test_new_settings(gone_on: Pipeline) -> None:
     settings = load(gone_on.config, {KEY_VARIABLE: USERS_KEY} | environ)
     for unit in UNITS:
         assert f"{unit}: new settings hold from here on: {settings.fingerprint}" in said
-        place = asyncio.run(kept_of(gone_on, unit)).place
-        assert tomllib.loads(place.settings)["alerts"]["min_users"] == 1_000_000
-        assert tomllib.loads(place.settings)["alerts"]["source"] == "elsewhere"
+        found = kept_state(asyncio.run(kept_of(gone_on, unit)).snapshot, gone_on.settings)
+        assert tomllib.loads(found.settings)["alerts"]["min_users"] == 1_000_000
+        assert tomllib.loads(found.settings)["alerts"]["source"] == "elsewhere"
     alerts = [orjson.loads(line) for line in confirmed(gone_on.alerts())]
     golden = [orjson.loads(line) for line in confirmed(replay(WORLD.log, gone_on.settings).lines)]
     assert alerts[:before] == golden[:before]
@@ -325,6 +325,10 @@ class Keeper:
     def early(self, _: Any) -> list[Any]:
         """Say nothing."""
         return []
+
+    def has_early(self) -> bool:
+        """Nothing to say."""
+        return False
 
     def state(self) -> bytes:
         """What is kept."""

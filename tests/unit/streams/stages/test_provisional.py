@@ -118,3 +118,14 @@ def test_notice_of_a_partition_knows_no_counts() -> None:
     stage.outcome(Outcome(START, [], 0.0, [], [notice], {}))
     (promise,) = stage.early(early(record(TAG)))
     assert violations("alert", [orjson.loads(encode_alert(promise))]) == []
+
+
+def test_all_links_no_promises() -> None:
+    """Once ``all`` is over its limit too, waves that have nothing else in common are promised."""
+    stage = correlate()
+    everything = record("all", excess=500.0, users=500.0)
+    first = stage.early(early(record("pair/BR/y", crowd=NOBODY), everything))
+    second = stage.early(early(record("pair/FR/z", crowd=NOBODY), everything))
+    assert kinds(first + second) == ["provisional", "provisional"]
+    assert first[0].correlationid != second[0].correlationid
+    assert stage.early(early(everything)) == []
