@@ -12,7 +12,7 @@ from benchmarks.kafka.pipeline import Pipeline, Worker, settled
 from benchmarks.kafka.processes import peak_mib
 from benchmarks.kafka.workload import MINUTE_MS, REGIONS, START_MS, Feeder, marker, time_text
 from benchmarks.kafka.workload import producer as make_producer
-from streams.kafka.snapshot import unseal
+from streams.kafka.rebuild import kept_state
 from streams.kafka.store import read_kept
 
 if TYPE_CHECKING:
@@ -120,5 +120,5 @@ async def _series(pipeline: Pipeline) -> int:
     """How many series the detect stage's last snapshot holds."""
     kept = await read_kept(pipeline.options, pipeline.topics.state, DETECT_STATE)
     assert kept is not None
-    state = unseal(kept.snapshot, pipeline.settings.users.key.reveal())
-    return len(state[0]["_rows"])
+    state = kept_state(kept.snapshot, pipeline.settings).machine
+    return len(state["stage"]["_rows"])

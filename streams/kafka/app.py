@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 FETCHES_WAITING = 2
 
+SESSION_S_MAX = 60.0
+"""Of Faust's own group, which owns nothing of ours: Faust refuses more than 90."""
+
 
 class SurgeApp(faust.App):
     """A Faust application that also runs the services of its stages."""
@@ -57,6 +60,7 @@ def make_app(ground: Ground, stages: Sequence[str], broker: dict[str, Any]) -> S
         broker: how Faust connects.
     """
     kafka = ground.settings.kafka
+    session_s = min(kafka.session_timeout_ms / 1000, SESSION_S_MAX)
     app = SurgeApp(
         f"{kafka.app}-worker",
         web_enabled=False,
@@ -66,8 +70,8 @@ def make_app(ground: Ground, stages: Sequence[str], broker: dict[str, Any]) -> S
         store="memory://",
         stream_wait_empty=False,
         consumer_auto_offset_reset="latest",
-        broker_session_timeout=kafka.session_timeout_ms / 1000,
-        broker_heartbeat_interval=max(kafka.session_timeout_ms / 3000, 0.5),
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=max(session_s / 3, 0.5),
         **broker,
     )
     app.stage_services = [_stage(app, ground, stage) for stage in stages]

@@ -24,17 +24,20 @@ class Stage(NamedTuple):
 def stages(ground: Ground) -> dict[str, Stage]:
     """The stages by name, in the order in which records go through them."""
     topics, partitions = ground.topics, ground.partitions
+
+    def ingest(number: int) -> Spec:
+        # The group knows of more partitions as soon as there are some.
+        ground.require_partitions(max(number + 1, partitions))
+        return Spec(
+            name=f"ingest-{number}",
+            topic=topics.posts,
+            inputs=[number],
+            state_partition=number + 2,
+            make=lambda settings, _: IngestMachine(settings, topics, number),
+        )
+
     return {
-        "ingest": Stage(
-            topics.posts,
-            lambda number: Spec(
-                name=f"ingest-{number}",
-                topic=topics.posts,
-                inputs=[number],
-                state_partition=number + 2,
-                make=lambda settings, _: IngestMachine(settings, topics, number),
-            ),
-        ),
+        "ingest": Stage(topics.posts, ingest),
         # One unit each: who owns the only partition of the episodes.
         "detect": Stage(
             topics.episodes,

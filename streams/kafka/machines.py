@@ -253,8 +253,9 @@ class DetectMachine:
         """Say that event time stands still in a source partition while posts arrive."""
         if partition in self.stalled:
             return []
-        through = self.stage.sources.through[partition]
-        self.stalled[partition] = self.stage.last if through is None else through + 1
+        through, last = self.stage.sources.through[partition], self._last
+        # What is told ends with the last bucket that has closed, so it begins there at the latest.
+        self.stalled[partition] = last if through is None else min(through + 1, last)
         details = {"partition": float(partition), "minutes": minutes}
         return self._notice("open", partition, details)
 
@@ -266,10 +267,15 @@ class DetectMachine:
         del self.stalled[partition]
         return out
 
+    @property
+    def _last(self) -> int:
+        """The last bucket that has closed; or which one could, if not for a silent partition."""
+        known = [through for through in self.stage.sources.through.values() if through is not None]
+        return max(self.stage.last, min(known, default=0))
+
     def _notice(self, status: str, partition: int, details: dict[str, float]) -> list[Message]:
-        bucket = self.stage.last
-        since = min(self.stalled[partition], bucket)
-        notice = Notice("stalled", status, bucket, since, details)
+        bucket = self._last
+        notice = Notice("stalled", status, bucket, self.stalled[partition], details)
         return self._outcome(Outcome(bucket, [], 0.0, [], [notice], {}))
 
 

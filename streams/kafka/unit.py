@@ -20,10 +20,16 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.frames import frames
 from streams.kafka.log import log
-from streams.kafka.rebuild import check, rebuild
-from streams.kafka.snapshot import seal
-from streams.kafka.store import PLACE, PLACE_VERSION, SNAPSHOT, Place, bounds, read_kept
-from streams.settings import render_toml
+from streams.kafka.rebuild import check, kept_bytes, rebuild, way_out
+from streams.kafka.store import (
+    PLACE,
+    PLACE_VERSION,
+    SNAPSHOT,
+    Place,
+    beginnings,
+    read_kept,
+    require,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -106,7 +112,8 @@ class Unit:
         # With the first round it says where it stands, though nothing may be left to read.
         self._news.set()
         await self._producer.start()
-        kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
+        with way_out(spec.name):
+            kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
         if kept is None:
             self.machine = spec.make(ground.settings, ground.partitions)
             await self._begin_at_first()
@@ -114,7 +121,7 @@ class Unit:
             self._snapshot_wanted = True
             await self._round()
             return
-        check(kept.place, spec.name, ground)
+        check(kept, spec.name, ground)
         self.machine, is_new = await rebuild(kept, spec, ground)
         self._place = kept.place
         self.positions = dict(kept.place.positions)
@@ -124,11 +131,16 @@ class Unit:
         log.info("%s: goes on after %.1f s", spec.name, time.monotonic() - began)
 
     async def _begin_at_first(self) -> None:
-        """Begin with the first message of each partition that was not read before."""
-        for partition in self.spec.inputs:
-            if partition not in self.positions:
-                first, _ = await bounds(self.ground.options, self.spec.topic, partition)
-                self.positions[partition] = first
+        """Begin with the first message of each partition that was not read before.
+
+        Raises:
+            StateError: the first message is no longer there of one that was.
+        """
+        spec = self.spec
+        firsts = await beginnings(self.ground.options, spec.topic, spec.inputs)
+        for partition, first in firsts.items():
+            with way_out(spec.name):
+                require(spec.topic, partition, self.positions.setdefault(partition, first), first)
 
     async def take(
         self, partition: int, messages: Sequence[Taken], until: int, still: Callable[[], bool]
@@ -232,7 +244,7 @@ class Unit:
         snapshot = None
         if self._snapshot_is_due():
             began = time.perf_counter()
-            snapshot = seal(self.machine.state(), self.ground.settings.users.key.reveal())
+            snapshot = kept_bytes(self.machine, self.ground.settings)
             self._snapshot_cost = time.perf_counter() - began
             self._snapshot_time = time.monotonic()
             self._worked, self._snapshot_wanted = 0.0, False
@@ -307,7 +319,6 @@ class Unit:
             frames=count,
             snapshot_positions=sealed.positions,
             shape=ground.settings.shape,
-            settings=render_toml(ground.settings),
             partitions=ground.partitions,
         )
 

@@ -55,7 +55,8 @@ class Correlate:
                 alerts += self._tell(case, outcome)
         alerts += self._settle(outcome.bucket)
         self._cases = [case for case in self._cases if case.incident.open]
-        self._outcome = outcome
+        if outcome.intake:  # what only gives notice of a partition knows nothing of the counts
+            self._outcome = outcome
         return alerts
 
     def early(self, early: EarlyOutcome) -> list[Alert]:

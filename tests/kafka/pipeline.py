@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.kafka import topics as topics_module
 from streams.kafka.connect import client_options
 from streams.kafka.publish import Publisher
-from streams.kafka.snapshot import unseal
+from streams.kafka.rebuild import kept_state
 from streams.kafka.store import PLACE, Place, read_kept
 from streams.kafka.topics import Topics
 from streams.logs import LineLog
@@ -182,14 +182,14 @@ class Pipeline:
         return asyncio.run(self._left())
 
     async def _left(self) -> Left:
-        options, key = client_options(self.settings), self.settings.users.key.reveal()
+        options = client_options(self.settings)
         states: dict[str, dict[str, str]] = {}
         intakes: list[Intake] = []
         for name, unit in self.units.items():
             kept = await read_kept(options, self.topics.state, unit.state_partition)
             assert kept is not None
             assert kept.place.snapshot_positions == kept.place.positions, f"{name}: no snapshot"
-            state = unseal(kept.snapshot, key)
+            state = kept_state(kept.snapshot, self.settings).machine
             if name == "detect":
                 del state["seen"]  # what was seen of posts came with rounds
             elif name == "correlate":

@@ -7,7 +7,7 @@ import orjson
 from detectors.incident import incident_id
 from streams.codec import encode_alert
 from streams.codec.confirmed import confirmed
-from streams.events import Alert, CrowdRecord, EarlyOutcome, EpisodeRecord
+from streams.events import Alert, CrowdRecord, EarlyOutcome, EpisodeRecord, Notice, Outcome
 from tests.harness import violations
 from tests.unit.streams.stages.test_correlate import MINUTE, START, correlate, outcome, record
 
@@ -108,6 +108,16 @@ def test_they_obey_the_schema() -> None:
     alerts += stage.outcome(outcome())
     assert kinds(alerts) == ["provisional", "withdrawn"]
     assert violations("alert", [orjson.loads(encode_alert(alert)) for alert in alerts]) == []
+
+
+def test_notice_of_a_partition_knows_no_counts() -> None:
+    """A stalled partition was told meanwhile: the promise still says how good the data are."""
+    stage = correlate()
+    stage.outcome(outcome(late=3))
+    notice = Notice("stalled", "open", START, START, {"partition": 1.0})
+    stage.outcome(Outcome(START, [], 0.0, [], [notice], {}))
+    (promise,) = stage.early(early(record(TAG)))
+    assert violations("alert", [orjson.loads(encode_alert(promise))]) == []
 
 
 def test_all_links_no_promises() -> None:
