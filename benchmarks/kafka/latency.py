@@ -208,12 +208,17 @@ class Run:
             await consumer.stop()
 
     def _note(self, value: bytes, now: float) -> None:
-        kind = orjson.loads(value)["type"]
+        alert = orjson.loads(value)
+        seen = self._seen.get(alert["type"])
+        if seen is None:
+            return
+        # By its members: the lists of regions and hashtags are those of a whole crowd.
+        tags = {member.get("hashtag") for member in alert["data"]["series"]}
         for number in self._waves:
-            if kind in self._seen and f'"{tag_of(number)}"'.encode() in value:
-                self._seen[kind].setdefault(number, now)
-                if len(self._seen[kind]) == self.plan.waves:
-                    self._complete[kind].set()
+            if tag_of(number) in tags:
+                seen.setdefault(number, now)
+        if len(seen) == self.plan.waves:
+            self._complete[alert["type"]].set()
 
     async def until_all(self, kind: str, limit_s: float) -> None:
         """Wait for the alerts of a kind of all waves, or no longer than that."""

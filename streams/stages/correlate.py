@@ -67,6 +67,9 @@ class Correlate:
             member = members[record.series]
             if any(belongs(member, case.incident) for case in self._cases):
                 continue
+            if member.key == ALL and self._promised:
+                # It will belong to what was promised first, and links nothing.
+                continue
             case = next((c for c in cases if belongs(member, c.incident)), None)
             if case is None:
                 case = self._new_case(record)
@@ -75,10 +78,9 @@ class Correlate:
         return [alert for case in cases for alert in self._promise(case, early)]
 
     def _promise(self, case: Case, early: EarlyOutcome) -> list[Alert]:
-        # ``all`` is a part of whatever wave there is, and links nothing.
-        series = frozenset(case.incident.members.keys() - {ALL})
+        series = frozenset(case.incident.members)
         told = any(promise.series & series for promise in self._promised.values())
-        if told or case.incident.id in self._promised or (self._promised and not series):
+        if told or case.incident.id in self._promised:
             return []
         incident = case.incident
         incident.cause = name_cause(incident)
