@@ -213,7 +213,7 @@ class Run:
         if seen is None:
             return
         # By its members: the lists of regions and hashtags are those of a whole crowd.
-        tags = {member.get("hashtag") for member in alert["data"]["series"]}
+        tags = {member["series"].rpartition("/")[2] for member in alert["data"]["series"]}
         for number in self._waves:
             if tag_of(number) in tags:
                 seen.setdefault(number, now)
