@@ -147,7 +147,9 @@ class ScanBank:
 
     def weight(self) -> FloatArray:
         """See ``Bank.weight``: recent users count in full, older ones as far as remembered."""
-        # As of the last bucket scored; what has left the longest window since is soon seen to.
+        # Swept first: how far that has come must not decide what is forgotten.
+        if self._next is not None:
+            self._sums.catch_up(self._next)
         recent = self._sums.sums[: self._rows, -1]
         mass = self.baseline.mass[: self._rows]
         idle = (recent < _IDLE_USERS) & (mass < _IDLE_MASS)

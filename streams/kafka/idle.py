@@ -108,7 +108,8 @@ class IdleWatch:
             stand = self._stands.get(partition)
             if stand is None or stand.through != through:
                 self._stands[partition] = _Stand(through, end)
-                out += machine.tell_moving(partition)
+                if stand is not None:
+                    out += machine.tell_moving(partition)
                 continue
             if end > stand.end:
                 stand.end, stand.last = end, now

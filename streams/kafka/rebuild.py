@@ -62,7 +62,7 @@ def kept_state(data: bytes, settings: Settings) -> State:
     return State(*unseal(data, settings.users.key.reveal()))
 
 
-def check(kept: Kept, name: str, ground: Ground) -> None:
+def check(kept: Kept, name: str, topic: str, ground: Ground) -> None:
     """Refuse what was kept by another pipeline than this one.
 
     Raises:
@@ -73,6 +73,11 @@ def check(kept: Kept, name: str, ground: Ground) -> None:
         raise StateError(
             f"{ground.topics.state} holds {place.unit} where {name} belongs: its partitions were "
             f"laid out by another version; {START_ANEW}"
+        )
+    if place.topic != topic:
+        raise StateError(
+            f"{name}: has read {place.topic} so far, and is to read {topic} now; name the old "
+            f"topic again, or {START_ANEW}"
         )
     if place.shape != ground.settings.shape:
         changed = "users.key"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
 from mode import Service
 
 from streams.kafka.log import log
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FETCH_RECORDS = 4_000
 """Some 20 ms of work, so that other tasks get their turn."""
 FETCH_MS = 100
+STOP_SECONDS = 5.0
 FETCH_BYTES = 4 << 20
 
 
@@ -108,7 +110,6 @@ class StageService(Service):
             session_timeout_ms=kafka.session_timeout_ms,
             heartbeat_interval_ms=max(kafka.session_timeout_ms // 3, 500),
             rebalance_timeout_ms=max(kafka.session_timeout_ms, 30_000),
-            max_poll_interval_ms=1 << 30,
             partition_assignment_strategy=(StickyPartitionAssignor,),
         )
         self._member.subscribe([self._group_topic], listener=_Listener(self))
@@ -116,10 +117,14 @@ class StageService(Service):
 
     async def on_stop(self) -> None:
         """Give up all units, and leave the group."""
-        await self.revoked()
+        try:
+            await self.revoked()
+        except BaseException as error:  # noqa: BLE001 - crash only
+            self._fatal(error)
         for consumer in (self._member, self._reader):
-            with contextlib.suppress(Exception):
-                await consumer.stop()
+            # In the midst of a rebalance a member waits for the slowest of the others.
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
 
     def assigned(self, partitions: Iterable[int]) -> None:
         """The group says which units are this worker's now."""
@@ -137,6 +142,21 @@ class StageService(Service):
                 log.info("%s: given up", unit.spec.name)
 
     # -- work ------------------------------------------------------------------------------------
+
+    @Service.task
+    async def _stay_member(self) -> None:
+        """Ask the group consumer, whose partitions are all paused, for nothing, again and again.
+
+        It leaves the group when nobody asks for long, and says what went wrong only when asked.
+        """
+        try:
+            while not self.should_stop:
+                await self._member.getmany(timeout_ms=1_000)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - crash only
+            if not self.should_stop:
+                self._fatal(error)
 
     @Service.task
     async def _read(self) -> None:

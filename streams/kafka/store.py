@@ -37,6 +37,7 @@ class Place(msgspec.Struct, frozen=True):
     Attributes:
         version: of this record.
         unit: name of the unit, such as ``ingest-0``.
+        topic: that its positions are about.
         positions: by input partition, the offset of the first message not answered yet.
         snapshot_at: offset of the snapshot's first frame in this topic.
         frames: how many frames it has.
@@ -47,6 +48,7 @@ class Place(msgspec.Struct, frozen=True):
 
     version: int
     unit: str
+    topic: str
     positions: dict[int, int]
     snapshot_at: int
     frames: int

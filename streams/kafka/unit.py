@@ -18,6 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.errors import StateError
 from streams.kafka.frames import frames
 from streams.kafka.log import log
 from streams.kafka.rebuild import check, kept_bytes, rebuild, way_out
@@ -27,6 +28,7 @@ from streams.kafka.store import (
     SNAPSHOT,
     Place,
     beginnings,
+    bounds,
     read_kept,
     require,
 )
@@ -121,11 +123,11 @@ class Unit:
             self._snapshot_wanted = True
             await self._round()
             return
-        check(kept, spec.name, ground)
-        self.machine, is_new = await rebuild(kept, spec, ground)
+        check(kept, spec.name, spec.topic, ground)
         self._place = kept.place
         self.positions = dict(kept.place.positions)
         await self._begin_at_first()
+        self.machine, is_new = await rebuild(kept, spec, ground)
         self._snapshot_wanted = is_new
         self._snapshot_time = time.monotonic()
         log.info("%s: goes on after %.1f s", spec.name, time.monotonic() - began)
@@ -140,7 +142,14 @@ class Unit:
         firsts = await beginnings(self.ground.options, spec.topic, spec.inputs)
         for partition, first in firsts.items():
             with way_out(spec.name):
-                require(spec.topic, partition, self.positions.setdefault(partition, first), first)
+                position = self.positions.setdefault(partition, first)
+                require(spec.topic, partition, position, first)
+                _, end = await bounds(self.ground.options, spec.topic, partition)
+                if position > end:
+                    raise StateError(
+                        f"{spec.topic} partition {partition} ends at offset {end}, and all before "
+                        f"{position} was worked on: it is not the topic that it was"
+                    )
 
     async def take(
         self, partition: int, messages: Sequence[Taken], until: int, still: Callable[[], bool]
@@ -174,13 +183,16 @@ class Unit:
 
     def reach(self, partition: int, position: int) -> None:
         """All before a position was taken: what lies between are no messages."""
-        if position > self.positions[partition]:
-            self.positions[partition] = position
+        if position > self.positions[partition] or self._is_behind:
+            # Whoever has read all there is has caught up, however much the last fetch held.
+            self._is_behind = False
+            self.positions[partition] = max(self.positions[partition], position)
             self._news.set()
 
     def say(self, messages: list[Message]) -> None:
-        """Say something with the next round that no input has led to."""
+        """Say something with the next round that no input has led to, and none could rebuild."""
         self._outbox += messages
+        self._snapshot_wanted = True
         self._news.set()
 
     def start(self, fatal: Callable[[BaseException], None]) -> None:
@@ -208,7 +220,13 @@ class Unit:
     async def _make_rounds(self) -> None:
         last = 0.0
         while True:
-            await self._news.wait()
+            try:
+                await asyncio.wait_for(self._news.wait(), SNAPSHOT_SECONDS)
+            except TimeoutError:
+                # What came before a silence must not be needed again when its topic has dropped it.
+                if self._place is None or self._place.snapshot_positions == self.positions:
+                    continue
+                self._snapshot_wanted = True
             wait = last + self._least_seconds() - time.monotonic()
             while wait > 0:
                 await asyncio.sleep(min(wait, LOOK_SECONDS))
@@ -314,6 +332,7 @@ class Unit:
         return Place(
             version=PLACE_VERSION,
             unit=spec.name,
+            topic=spec.topic,
             positions=sealed.positions,
             snapshot_at=first,
             frames=count,

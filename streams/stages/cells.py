@@ -26,9 +26,10 @@ Columns = tuple[list[str], "IntArray", "IntArray", "IntArray"]
 """Series, ends, thetas, and the columns of the rows, shape (4, rows)."""
 
 FEW_POSTS = 48
+"""So many posts are closed one by one: an array operation costs as much as several of them."""
+
 UNTOLD_MAX = 5_000
 """Posts that wait to be told early once they were sorted in; the newest, if there are more."""
-"""So many posts are closed one by one: an array operation costs as much as several of them."""
 
 _TAG_BITS = 32
 _TAG_MASK = (1 << _TAG_BITS) - 1

@@ -117,7 +117,7 @@ class Detect:
         self._drops = Drops(params.bucket_ms)
         self._pruned_day = -1
         parts = Parts(self._rows, self._counting, self._lookback, self._episodes, bank)
-        self._early = EarlyWatch(parts, hours, params.rows_per_series)
+        self._early = EarlyWatch(parts, hours, params.fresh_for)
         bank.resize(self._rows.parents[:1])
 
     def join(self, partition: int) -> None:

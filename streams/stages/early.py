@@ -52,14 +52,13 @@ class EarlyWatch:
     Args:
         parts: of the detect stage.
         windows: longest window of the detector, in buckets.
-        rows_max: rows of a series that are kept of one record.
+        fresh_for: buckets for which a counted user is not counted again.
     """
 
-    def __init__(self, parts: Parts, windows: int, rows_max: int) -> None:
+    def __init__(self, parts: Parts, windows: int, fresh_for: int) -> None:
         self.parts = parts
         self._windows = windows
-        self._rows_max = rows_max
-        self._memory = FreshMemory(KEPT_BUCKETS, ENTRIES_MAX)
+        self._memory = FreshMemory(min(KEPT_BUCKETS, fresh_for), ENTRIES_MAX)
         self._counts: dict[int, dict[str, float]] = {}
         self._touched: set[str] = set()
         self._closed = -1
@@ -70,7 +69,7 @@ class EarlyWatch:
         if bucket <= self._closed or self._memory.over_limit(max(self._closed, 0)):
             return
         rows = self.parts.rows
-        table = merge([partials], self._rows_max)
+        table = merge([partials], len(partials.user))
         of = [rows.of.get(key, -1) for key in table.series]
         theta = table.theta.copy()
         hashes = np.empty(len(of), dtype=np.int64)
@@ -95,8 +94,12 @@ class EarlyWatch:
     def close(self, through: int) -> None:
         """Forget buckets that have closed."""
         self._closed = max(self._closed, through)
-        for bucket in [b for b in self._counts if b <= through]:
+        closed = [bucket for bucket in self._counts if bucket <= through]
+        for bucket in closed:
             del self._counts[bucket]
+        if closed:
+            # While nothing may be judged nobody looks, and what was touched would add up.
+            self._touched.intersection_update(set().union(*self._counts.values()))
 
     @property
     def has_news(self) -> bool:

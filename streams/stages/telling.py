@@ -27,8 +27,8 @@ _SUMMARIES = {
     ): "No foreign posts where some were expected: data are missing, nothing is judged",
     ("gap", "closed"): "Foreign posts arrive again after a gap in the data",
     ("capped", "open"): "A limit was reached: the lightest series are no longer watched",
-    ("stalled", "open"): "A source partition has fallen silent while others go on",
-    ("stalled", "closed"): "A silent source partition sends again",
+    ("stalled", "open"): "Event time stands still in a source partition while others go on",
+    ("stalled", "closed"): "Event time moves again in a source partition that stood still",
 }
 
 

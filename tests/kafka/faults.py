@@ -29,6 +29,8 @@ WEIGHTS = (6, 6, 6, 6, 6, 45, 3, 6, 6, 4, 3, 3)
 WORKERS_MIN, WORKERS_MAX = 2, 3
 DOWN_S = 10.0
 RECOVERED_S = 90.0
+STOPPED_S = 15.0
+"""A worker that has not stopped after 20 seconds ends itself."""
 ARMED_S = 15.0
 """A step of a unit that has nothing to say may not come."""
 
@@ -54,7 +56,7 @@ class Chaos:
 
     Attributes:
         recoveries: after kills of a single worker during which nothing else happened.
-        done: what was done, for the test's report.
+        stuck: numbers of workers that did not stop when they were told to.
     """
 
     workers: Workers
@@ -62,14 +64,13 @@ class Chaos:
     session_s: float
     random: Random
     recoveries: list[Recovery] = field(default_factory=list)
-    done: list[str] = field(default_factory=list)
+    stuck: list[int] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
     def note(self, what: str) -> None:
-        """Remember what was done, and print it: of a test that fails, pytest shows that."""
-        line = f"{time.monotonic() - self._began:7.1f} s  {time.strftime('%H:%M:%S')}  {what}"
-        self.done.append(line)
-        print(line, flush=True)  # noqa: T201
+        """Print what is done: of a test that fails, pytest shows that."""
+        took = time.monotonic() - self._began
+        print(f"{took:7.1f} s  {time.strftime('%H:%M:%S')}  {what}", flush=True)  # noqa: T201
 
     def strike(self, kind: str) -> None:
         """Do one harm, and as a rule wait until it is overcome."""
@@ -149,8 +150,20 @@ class Chaos:
         for worker in self.workers.running:
             at = time.time()
             units = self.workers.owned(worker.pid)
-            worker.send(signal.SIGTERM)
+            self._stop(worker)
             self.workers.wait_for(units, "loaded", at, RECOVERED_S)
+
+    def _stop(self, worker: Worker) -> None:
+        """SIGTERM; a worker that does not stop in time says what it waits for."""
+        pid, deadline = worker.pid, time.monotonic() + STOPPED_S
+        worker.send(signal.SIGTERM)
+        while worker.alive and worker.pid == pid:
+            time.sleep(0.1)
+            if time.monotonic() > deadline:
+                self.stuck.append(worker.number)
+                self.note(f"NOT stopped within {STOPPED_S} s: worker {worker.number}")
+                worker.send(signal.SIGUSR1)
+                return
 
     def add(self) -> None:
         """One more worker, or one less where there are enough."""
@@ -167,8 +180,8 @@ class Chaos:
             return
         victim = self._victim()
         self.note(f"remove worker {victim.number}")
-        self.workers.remove(victim)
-        time.sleep(self.random.uniform(1.0, 6.0))
+        victim.wanted = False
+        self._stop(victim)
 
     def zombie(self) -> None:
         """SIGSTOP for longer than the session lasts, then SIGCONT: it believes it is the owner."""

