@@ -48,10 +48,10 @@ QUIET_ROUND_SECONDS = 2.0
 """The same for rounds that only move the place: so much is read again after a crash."""
 OUTBOX_BYTES_MAX = 32 << 20
 """What waits for its transaction; beyond it the unit takes nothing more."""
-SNAPSHOT_WORK = 2.0
+SNAPSHOT_WORK = 1.0
 SNAPSHOT_SHARE = 10.0
-"""A snapshot is due after two seconds of work, or ten times as much as the last one took: what is
-done again after a crash is of that size."""
+"""A snapshot is due after a second of work, or ten times as much as the last one took: what is done
+again after a crash is of that size."""
 SNAPSHOT_SECONDS = 300.0
 BEHIND_MESSAGES = 2_000
 WATCH_SECONDS = 1.0
