@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from streams.kafka.connect import broker_errors, client_options
 from streams.kafka.ground import Ground
 from streams.kafka.publish import Publisher
 from streams.replay import open_logs
+
+WAIT_SECONDS = 5.0
 
 if TYPE_CHECKING:
     import argparse
@@ -87,6 +90,7 @@ def verify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     settings = _settings(args, environ)
     with contextlib.ExitStack() as stack:
         logs = open_logs(args.logs, settings, stack)
+        sys.stderr.write("replaying\n")
         replayed = checks.replayed(settings, logs)
     live = asyncio.run(_live(settings))
     found = checks.difference(live, replayed)
@@ -108,7 +112,20 @@ async def _live(settings: Settings) -> list[bytes]:
         settings, topics.Topics.of(settings), client_options(settings), findings.partitions
     )
     with broker_errors(settings):
-        return await checks.live(ground)
+        return await checks.live(ground, _Waiting().say)
+
+
+class _Waiting:
+    """Says now and then what is waited for."""
+
+    def __init__(self) -> None:
+        self._said = -math.inf
+
+    def say(self, left: int) -> None:
+        """So many messages are left to read."""
+        if time.monotonic() - self._said >= WAIT_SECONDS:
+            self._said = time.monotonic()
+            sys.stderr.write(f"waiting for the workers: {left:,} messages left to read\n")
 
 
 def _published(publisher: Publisher, seconds: float) -> str:

@@ -14,7 +14,7 @@ from streams.kafka.store import bounds, newest_place, read_range
 from streams.replay import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from streams.kafka.ground import Ground
     from streams.logs import Log
@@ -39,13 +39,13 @@ def replayed(settings: Settings, logs: Sequence[Log]) -> list[bytes]:
     return _confirmed(encode_alert(alert) for alert in run.run())
 
 
-async def live(ground: Ground) -> list[bytes]:
+async def live(ground: Ground, on_wait: Callable[[int], None]) -> list[bytes]:
     """The confirmed alerts that workers have written, once they have read all there is.
 
     Raises:
         BrokerError: they stand still.
     """
-    await caught_up(ground)
+    await caught_up(ground, on_wait)
     topic = ground.topics.alerts
     first, end = await bounds(ground.options, topic, 0)
     alerts: list[bytes] = []
@@ -64,8 +64,12 @@ def difference(live: Sequence[bytes], replayed: Sequence[bytes]) -> Difference |
     return None
 
 
-async def caught_up(ground: Ground) -> None:
+async def caught_up(ground: Ground, on_wait: Callable[[int], None]) -> None:
     """Wait until all units have read all there is, and said what it led to.
+
+    Args:
+        ground: of the pipeline.
+        on_wait: called each time with how many messages are left to read.
 
     Raises:
         BrokerError: one that has something left to read stands still.
@@ -76,6 +80,7 @@ async def caught_up(ground: Ground) -> None:
         left = await lags(ground)
         if not any(left.values()) and left == last:
             return
+        on_wait(sum(left.values()))
         if left != last:
             moved = time.monotonic()
         elif time.monotonic() - moved > STANDSTILL_SECONDS:

@@ -111,6 +111,10 @@ class EarlyWatch:
         touched, self._touched = self._touched, set()
         if not touched or not self._counts:
             return None
+        if max(self._counts) > self._closed + self.parts.episodes.hour:
+            # One partition is far ahead of another, after a crash as a rule. What the others have
+            # yet to bring may be the same wave, long open by then.
+            return None
         rows, running = self.parts.rows, self.parts.episodes.running
         keys = sorted(touched - running.keys())
         at = np.array([rows.of.get(key, len(rows)) for key in keys], dtype=np.int64)

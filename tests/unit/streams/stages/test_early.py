@@ -193,3 +193,12 @@ def test_what_nobody_looks_at_does_not_add_up() -> None:
         close(detect, bucket)
         assert detect.look_early() is None
     assert detect._early._touched == set()
+
+
+def test_far_ahead_says_nothing(world: World) -> None:
+    """Posts of a partition that is hours ahead of another are no news: the other has to come."""
+    late: World = {}
+    wave(late, ALARM + HOUR + 1, [40])
+    detect = upto(world, ALARM)
+    tell(detect, late, ALARM + HOUR + 1)
+    assert detect.look_early() is None
