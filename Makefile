@@ -5,6 +5,8 @@
 #   make test     set up, then every check there is: style, types, layers, tests
 #   make chaos    a hundred faults while workers run: FAULTS=500 for more, SEED=1 for the same again
 #   make bench    the figures of the README's performance table
+#   make bench-kafka        the tables of docs/performance.md: a broker, peers, a quarter of an hour
+#   make bench-kafka-short  the same in two minutes, without peers: does the benchmark work?
 #   make clean    remove what the above made
 #
 # Another interpreter or another place: make test PYTHON=python3.12 VENV=.venv312
@@ -22,7 +24,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	--constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: demo test chaos bench clean readme constraints help
+.PHONY: demo test chaos bench bench-kafka bench-kafka-short clean readme constraints help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,8 +54,16 @@ bench: $(DEV)
 	$(BIN)/python benchmarks/bench_decode.py
 	$(BIN)/python benchmarks/bench_replay.py
 
+# Needs what tests/install-packages.sh installs, and 3 GB of disk.
+bench-kafka: $(DEV)
+	$(BIN)/python -m benchmarks.bench_kafka
+
+bench-kafka-short: $(DEV)
+	$(BIN)/python -m benchmarks.bench_kafka --short
+
 clean:
-	rm -rf $(VENV) .kafka out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .kafka benchmarks/.peers
+	rm -rf out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Renews the outputs that the README shows.

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
+NO_ROWS: IntArray = np.zeros(0, dtype=np.int64)
+NO_USERS: FloatArray = np.zeros(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:

@@ -162,8 +162,8 @@ class Baseline:
         Returns:
             Shape (n, k).
         """
-        profile = self.profile[rows].astype(np.float64)
-        return np.asarray(self.rate[rows, None] * (profile @ overlap))
+        profile = self.profile.take(rows, axis=0).astype(np.float64)
+        return np.asarray(self.rate.take(rows)[:, None] * (profile @ overlap))
 
     def observe(self, hour: int, rows: IntArray, fresh: FloatArray, covered: float) -> None:
         """Add a bucket's counts to its hour, which is ``covered`` hours longer for it.

@@ -12,11 +12,12 @@ the threshold follows the tail.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detectors.bank import FloatArray, IntArray, Scores, Verdict
+from detectors.bank import NO_ROWS, NO_USERS, FloatArray, IntArray, Scores, Verdict
 from detectors.baseline import HOURS, Baseline, overlap
 from detectors.ratio import log_likelihood_ratio, single_ratio, single_upper, upper_count
 from detectors.tail import Tail
@@ -120,6 +121,9 @@ class ScanBank:
     def resize(self, parents: IntArray) -> None:
         """See ``Bank.resize``."""
         rows = len(parents)
+        if rows == self._rows:
+            self._parents = parents
+            return
         # One more, which stands for the series that have none.
         if rows >= len(self._not_before):
             more = max(len(self._not_before), rows + 1 - len(self._not_before))
@@ -162,10 +166,10 @@ class ScanBank:
 
     def _threshold(self, group: int) -> float:
         """Threshold of the grown (0) or the young (1) series: never under the modelled one."""
-        learned = self._tails[group].threshold
-        if math.isfinite(learned):
-            return max(self.threshold, learned)
-        return self.threshold * UNPROVEN[group]
+        modelled, learned = self.threshold, self._tails[group].threshold
+        if learned == math.inf:
+            return modelled * UNPROVEN[group]
+        return max(modelled, learned)
 
     def _overlap(self, bucket: int) -> FloatArray:
         """Hours of the day of every window that ends with ``bucket``; the same every day."""
@@ -216,12 +220,11 @@ class ScanBank:
         """See ``Bank.score_many``."""
         self._sums.catch_up(bucket)
         n = len(rows)
-        threshold = np.full(n, self.threshold)
-        scores = Scores(
-            np.zeros(n), threshold, fresh.copy(), np.zeros(n), np.zeros(n), np.ones(n, np.int64)
-        )
-        # Most series of most buckets have too few users for any verdict: leave at once.
-        at = np.flatnonzero(self._sums.sums[rows, -1] + fresh >= self._look_from)
+        threshold, window = np.empty(n), np.empty(n, dtype=np.int64)
+        threshold.fill(self.threshold)
+        window.fill(1)
+        scores = Scores(np.zeros(n), threshold, fresh.copy(), np.zeros(n), np.zeros(n), window)
+        at = self._of_note(rows, fresh)
         if len(at) == 0:
             if longest is None:
                 self._seen = (bucket, 0.0, 0.0)
@@ -262,6 +265,16 @@ class ScanBank:
             )
         return scores
 
+    def _of_note(self, rows: IntArray, fresh: FloatArray) -> IntArray:
+        """Which of ``rows`` have users enough for a verdict: few, in most buckets none."""
+        sums, look_from = self._sums, self._look_from
+        if len(rows) > FEW_ROWS:
+            return np.flatnonzero(sums.sums[rows, -1] + fresh >= look_from)
+        flat, width = sums.flat, len(self._spans)
+        pairs = enumerate(zip(rows.tolist(), fresh.tolist(), strict=True))
+        found = [i for i, (row, users) in pairs if flat[(row + 1) * width - 1] + users >= look_from]
+        return np.array(found, dtype=np.int64)
+
     def _score_few(
         self,
         bucket: int,
@@ -273,7 +286,7 @@ class ScanBank:
     ) -> None:
         """Write the scores of a few rows, one by one: many times as fast as by array."""
         baseline, spans, width = self.baseline, self._spans, len(self._spans)
-        seen = [0.0, 0.0]
+        min_users, seen = self.min_users, [0.0, 0.0]
         thresholds = (self._threshold(0), self._threshold(1))
         expected = self._expected(bucket, rows[at]).tolist()
         for i, means in zip(at, expected, strict=True):
@@ -282,23 +295,22 @@ class ScanBank:
             dispersion = float(baseline.dispersion[row])
             young = int(baseline.mass[row] < YOUNG_USERS)
             reach = bucket + 1 - max(int(self._not_before[row]), self._start)
-            best, best_k, shorter = 0.0, 0, -1.0
-            for k, mean in enumerate(means):
-                count = before[k] + newest
-                if spans[k] > reach:
-                    break
+            best, best_k, most, shorter = 0.0, 0, 0.0, -1.0
+            for k in range(bisect_right(spans, reach)):
+                count, mean = before[k] + newest, means[k]
                 # A longer window with the same users has a smaller ratio.
                 if count > mean and count > shorter:
                     shorter = count
                     ratio = share * single_ratio(count, mean, dispersion)
-                    seen[young] = max(seen[young], ratio)
-                    if count >= self.min_users and ratio > best:
+                    most = max(most, ratio)
+                    if ratio > best and count >= min_users:
                         best, best_k = ratio, k
+            seen[young] = max(seen[young], most)
             threshold = thresholds[young]
             scores.threshold[i] = threshold
             if best >= UPPER_FROM * threshold:
                 upper = single_upper(means[best_k], dispersion, threshold / share)
-                scores.upper[i] = max(upper, self.min_users)
+                scores.upper[i] = max(upper, min_users)
             scores.score[i] = best
             scores.observed[i] = before[best_k] + newest
             scores.expected[i] = means[best_k]
@@ -373,7 +385,6 @@ class ScanBank:
         """See ``Bank.skip``."""
         if self._next is None:
             self._start = first
-        none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
         bucket = first
         while bucket <= last:
             hour = bucket // self._per_hour
@@ -382,7 +393,7 @@ class ScanBank:
             if self._next is not None and bucket < self._next:
                 self.baseline.uncover(hour, hours)
             else:
-                self.baseline.observe(hour, none, zero, 0.0 if missing else hours)
+                self.baseline.observe(hour, NO_ROWS, NO_USERS, 0.0 if missing else hours)
                 if not missing and self.baseline.age_hours >= TAIL_AFTER_HOURS:
                     for tail in self._tails:
                         tail.add_empty(end - bucket + 1)

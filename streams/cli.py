@@ -72,6 +72,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_kafka(verify)
     verify.set_defaults(run=_with_kafka("verify"))
     _add_publish(sub.add_parser("publish", help="send recorded logs to the posts topic"))
+    _add_reading(
+        sub.add_parser("alerts", help="print the alerts of Kafka, one a line"),
+        sub.add_parser("record", help="write the posts topic, its markers included, to files"),
+    )
     return parser
 
 
@@ -113,6 +117,22 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
     )
     _add_kafka(parser)
     parser.set_defaults(run=_with_kafka("publish"))
+
+
+def _add_reading(alerts: argparse.ArgumentParser, record: argparse.ArgumentParser) -> None:
+    record.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where one file a partition is made, for replay",
+    )
+    for parser, name in ((alerts, "alerts"), (record, "record")):
+        parser.add_argument(
+            "--follow", action="store_true", help="go on at the end, until interrupted"
+        )
+        _add_kafka(parser)
+        parser.set_defaults(run=_with_kafka(name))
 
 
 def _speed(text: str) -> float | None:

@@ -23,8 +23,7 @@ from streams.console.progress import ReplayProgress
 from streams.console.report import write_report
 from streams.console.summary import print_incidents, print_summary
 from streams.errors import UsageError
-from streams.logs import open_log
-from streams.replay import Replay, field_map
+from streams.replay import Replay, open_logs
 from streams.series_file import SeriesWriter, open_series
 from streams.simulate import simulate as make_simulation
 
@@ -137,15 +136,7 @@ def _replay(
     _check_outputs(outputs)
     Replay(settings, [], on_reject=lambda _: None)  # a wrong detector shows before files are made
     with contextlib.ExitStack() as stack:
-        fields = field_map(settings)
-        logs = [
-            stack.enter_context(
-                contextlib.closing(
-                    open_log(path, fields=fields, record_bytes=settings.limits.record_bytes)
-                )
-            )
-            for path in paths
-        ]
+        logs = open_logs(paths, settings, stack)
         sinks = _Sinks(stack, settings, out=out, series=series, rejects=rejects, report=report)
         sizes = [log.size for log in logs]
         total = None if None in sizes else sum(size or 0 for size in sizes)

@@ -13,13 +13,12 @@ from rich.console import Console
 from streams import settings as settings_module
 from streams.console.progress import ReplayProgress
 from streams.errors import BrokerError, UsageError
-from streams.kafka import topics
+from streams.kafka import reading, topics
 from streams.kafka import verify as checks
 from streams.kafka.connect import broker_errors, client_options
 from streams.kafka.ground import Ground
 from streams.kafka.publish import Publisher
-from streams.logs import open_log
-from streams.replay import field_map
+from streams.replay import open_logs
 
 if TYPE_CHECKING:
     import argparse
@@ -57,13 +56,7 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
         raise UsageError("-: standard input can be read once; give it once, or give files")
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
-        fields, record_bytes = field_map(settings), settings.limits.record_bytes
-        logs = [
-            stack.enter_context(
-                contextlib.closing(open_log(path, fields=fields, record_bytes=record_bytes))
-            )
-            for path in args.logs
-        ]
+        logs = open_logs(args.logs, settings, stack)
         sizes = [log.size for log in logs]
         total = None if None in sizes else sum(size or 0 for size in sizes)
         progress = stack.enter_context(
@@ -78,7 +71,9 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
         try:
             asyncio.run(publisher.run())
         except KeyboardInterrupt:
-            sys.stderr.write(f"{_published(publisher, time.monotonic() - started)}, not all\n")
+            rest = "; the last of them may be lost" if publisher.has_lost else ""
+            done = _published(publisher, time.monotonic() - started)
+            sys.stderr.write(f"{done}, not all{rest}\n")
             raise
     sys.stdout.write(f"{_published(publisher, time.monotonic() - started)}\n")
 
@@ -91,13 +86,7 @@ def verify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """
     settings = _settings(args, environ)
     with contextlib.ExitStack() as stack:
-        fields, record_bytes = field_map(settings), settings.limits.record_bytes
-        logs = [
-            stack.enter_context(
-                contextlib.closing(open_log(path, fields=fields, record_bytes=record_bytes))
-            )
-            for path in args.logs
-        ]
+        logs = open_logs(args.logs, settings, stack)
         replayed = checks.replayed(settings, logs)
     live = asyncio.run(_live(settings))
     found = checks.difference(live, replayed)
@@ -128,6 +117,25 @@ def _published(publisher: Publisher, seconds: float) -> str:
         f"published {publisher.posts:,} posts and {publisher.markers:,} markers to "
         f"{publisher.topic}, partitions: {publisher.partitions}, in {seconds:,.1f} s{unreadable}"
     )
+
+
+def alerts(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Print the alerts."""
+    settings = _settings(args, environ)
+    asyncio.run(reading.alerts(settings, sys.stdout.buffer, follow=args.follow))
+
+
+def record(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Write the posts topic to files."""
+    recorder = reading.Recorder(_settings(args, environ), args.out)
+    try:
+        asyncio.run(recorder.run(follow=args.follow))
+    finally:
+        if recorder.files:
+            sys.stdout.write(
+                f"recorded {recorder.records:,} records of {recorder.topic}, "
+                f"files in {args.out}: {recorder.files}\n"
+            )
 
 
 def _report(findings: topics.Findings) -> None:

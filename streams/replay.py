@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.codec import FieldMap, PostDecoder, rfc3339
 from streams.events import Closed, Notice, Reject
+from streams.logs import open_log
 from streams.pipeline import make_correlate, make_detect, make_ingest
 from streams.stages.watermark import end_of_logs
 from streams.summary import Summary
@@ -31,6 +33,17 @@ gaps ahead: a sparse partition is not."""
 def field_map(settings: Settings) -> FieldMap:
     """The settings' ``[input.fields]`` as the codec wants them."""
     return FieldMap(**dataclasses.asdict(settings.input.fields))
+
+
+def open_logs(paths: Iterable[str], settings: Settings, stack: contextlib.ExitStack) -> list[Log]:
+    """Open recorded logs, which the stack closes; errors as of ``open_log``."""
+    fields, record_bytes = field_map(settings), settings.limits.record_bytes
+    return [
+        stack.enter_context(
+            contextlib.closing(open_log(path, fields=fields, record_bytes=record_bytes))
+        )
+        for path in paths
+    ]
 
 
 @dataclass

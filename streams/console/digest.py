@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from streams.codec.confirmed import EARLY
 from streams.console import phrases
 from streams.console.timeline import Step, Window
 
@@ -100,6 +101,8 @@ def read_alerts(alerts: Iterable[Mapping[str, Any]]) -> Digest:
         data = alert["data"]
         if str(alert["type"]).startswith("surgewatch.pipeline."):
             digest.pipeline[alert["subject"], data["from"]] = alert
+            continue
+        if alert["type"] in EARLY:
             continue
         digest.fingerprint = data["config_fingerprint"]
         story = digest.stories.get(data["incident_id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
 
 FETCHES_WAITING = 2
 
+SESSION_S_MAX = 60.0
+"""Of Faust's own group, which owns nothing of ours: Faust refuses more than 90."""
+
 
 class SurgeApp(faust.App):
     """A Faust application that also runs the services of its stages."""
 
     stage_services: list[StageService]
+
+    async def on_first_start(self) -> None:
+        """Make no folders: nothing of a worker is kept on a disk."""
 
     def FlowControlQueue(  # noqa: N802 - Faust's name
         self, maxsize: int | None = None, *, clear_on_resume: bool = False, **options: Any
@@ -39,8 +46,8 @@ class SurgeApp(faust.App):
 
     async def on_started(self) -> None:
         """Start the stages once Faust itself has."""
-        for service in self.stage_services:
-            await self.add_runtime_dependency(service)
+        # At once: each waits for its group, for which brokers take three seconds by default.
+        await asyncio.gather(*map(self.add_runtime_dependency, self.stage_services))
         await super().on_started()
 
 
@@ -53,6 +60,7 @@ def make_app(ground: Ground, stages: Sequence[str], broker: dict[str, Any]) -> S
         broker: how Faust connects.
     """
     kafka = ground.settings.kafka
+    session_s = min(kafka.session_timeout_ms / 1000, SESSION_S_MAX)
     app = SurgeApp(
         f"{kafka.app}-worker",
         web_enabled=False,
@@ -62,8 +70,8 @@ def make_app(ground: Ground, stages: Sequence[str], broker: dict[str, Any]) -> S
         store="memory://",
         stream_wait_empty=False,
         consumer_auto_offset_reset="latest",
-        broker_session_timeout=kafka.session_timeout_ms / 1000,
-        broker_heartbeat_interval=max(kafka.session_timeout_ms / 3000, 0.5),
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=max(session_s / 3, 0.5),
         **broker,
     )
     app.stage_services = [_stage(app, ground, stage) for stage in stages]

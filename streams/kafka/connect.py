@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import aiokafka.admin  # noqa: F401 - with it every logger of aiokafka has been made
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import BrokerResponseError, KafkaError
 
 from streams.errors import BrokerError, SettingsError
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 CONNECT_S = 30.0
 """A host that swallows what it is sent would otherwise be waited for much longer."""
+
+STOP_S = 10.0
+"""What has not reached Kafka by then is given up."""
 
 QUIET_S = 10.0
 _TEMPLATES_MAX = 1_000
@@ -122,9 +126,16 @@ async def start(client: Client, settings: Settings) -> None:
 
 
 async def stop(client: Client) -> None:
-    """Stop a client, be it one that could not be started."""
+    """Stop a client, be it one that could not be started; within ``STOP_S``."""
     end = getattr(client, "stop", None) or getattr(client, "close")  # noqa: B009 - an admin has it
-    await end()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await end()
+    except TimeoutError:
+        # A producer that ensures order tries for ever, and does not end before Kafka has it all.
+        if isinstance(client, AIOKafkaProducer):
+            await client._sender.close()  # noqa: SLF001 - there is no other way
+            await client.client.close()
 
 
 @contextlib.contextmanager
@@ -152,10 +163,12 @@ def _said(error: BaseException) -> str:
 def _unreachable(settings: Settings, lines: list[str], error: BaseException) -> BrokerError:
     kafka = settings.kafka
     said = "; ".join(dict.fromkeys(line.rstrip(". ") for line in lines)) or _said(error)
-    if "authentication" in said.lower() or "mechanism" in said:
+    if "sasl" in said.lower():
         remedy = "check kafka.sasl_mechanism, kafka.sasl_username and the password"
     elif "certificate" in said or "SSL" in said:
         remedy = "check kafka.tls and kafka.tls_ca_file"
+    elif "closed" in said:
+        remedy = "check kafka.tls and kafka.sasl_mechanism: it may want others"
     else:
         remedy = "start Kafka there, or say where it is: kafka.bootstrap or --bootstrap"
     return BrokerError(f"Kafka at {kafka.bootstrap} cannot be used: {said}; {remedy}")

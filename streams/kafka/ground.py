@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from streams.errors import StateError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,6 +32,19 @@ class Ground:
     options: dict[str, Any]
     partitions: int
     step: Callable[[str, str], None] = lambda *_: None
+
+    def require_partitions(self, found: int) -> None:
+        """Refuse a posts topic that has other partitions than when the worker started.
+
+        Raises:
+            StateError: it has.
+        """
+        if found != self.partitions:
+            raise StateError(
+                f"{self.topics.posts} has {found} partitions now, and the pipeline counts "
+                f'{self.partitions}: run "surgewatch topics create --partitions {found}", then '
+                "start the workers again"
+            )
 
 
 @dataclass

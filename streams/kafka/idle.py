@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.codec import encode_tick
-from streams.errors import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.kafka.ground import Ground
     from streams.kafka.machines import DetectMachine, Message
+
+
+PARTITIONS_SECONDS = 30.0
+"""How often it is looked whether the posts topic has got more partitions."""
 
 
 class IdleWatch:
@@ -32,10 +35,15 @@ class IdleWatch:
         self._idle_since: dict[int, tuple[int, float]] = {}
         self._stands: dict[int, _Stand] = {}
         self._marked: dict[int, int] = {}
+        self._after_marker: dict[int, int] = {}
 
     async def start(self) -> None:
         """Connect."""
-        self._consumer = AIOKafkaConsumer(**self._ground.options, enable_auto_commit=False)
+        self._consumer = AIOKafkaConsumer(
+            **self._ground.options,
+            enable_auto_commit=False,
+            metadata_max_age_ms=int(PARTITIONS_SECONDS * 1000),
+        )
         self._producer = AIOKafkaProducer(**self._ground.options, acks="all")
         await self._consumer.start()
         await self._producer.start()
@@ -54,12 +62,7 @@ class IdleWatch:
         partitions = range(self._ground.partitions)
         tps = [TopicPartition(self._topic, partition) for partition in partitions]
         found = self._consumer.partitions_for_topic(self._topic)
-        if found is not None and len(found) != len(tps):
-            raise StateError(
-                f"{self._topic} has {len(found)} partitions now, and the pipeline counts "
-                f'{len(tps)}: run "surgewatch topics create --partitions {len(found)}", '
-                "then start the workers again"
-            )
+        self._ground.require_partitions(len(found or tps))
         ends = {tp.partition: end for tp, end in (await self._consumer.end_offsets(tps)).items()}
         await self._mark_idle(machine, ends)
         return self._stalled(machine, ends)
@@ -70,14 +73,17 @@ class IdleWatch:
         idle_after = self._ground.settings.kafka.idle_after_ms / 1000
         idle = set()
         for partition, end in ends.items():
-            if machine.seen.get(partition, 0) < end:
-                self._idle_since.pop(partition, None)
-                continue
-            known, since = self._idle_since.setdefault(partition, (end, now))
-            if known != end:
+            is_read = machine.seen.get(partition, 0) >= end
+            known, since = self._idle_since.get(partition, (end, now))
+            # Our own marker neither ends a silence nor begins it anew.
+            if (is_read and known == end) or end == self._after_marker.get(partition):
+                self._idle_since[partition] = (end, since)
+                if now - since >= idle_after:
+                    idle.add(partition)
+            elif is_read:
                 self._idle_since[partition] = (end, now)
-            elif now - since >= idle_after:
-                idle.add(partition)
+            else:
+                self._idle_since.pop(partition, None)
         active = [through[partition] for partition in through.keys() - idle]
         others = [bucket for bucket in active if bucket is not None]
         if not others or len(others) < len(active):
@@ -86,10 +92,12 @@ class IdleWatch:
         for partition in idle:
             mine = through[partition]
             behind = mine is None or mine < min(others)
-            if behind and self._marked.get(partition, -1) < reached:
+            is_read = machine.seen.get(partition, 0) >= ends[partition]
+            if behind and is_read and self._marked.get(partition, -1) < reached:
                 self._marked[partition] = reached
                 marker = encode_tick(reached * self._ground.settings.time.bucket_ms)
-                await self._producer.send_and_wait(self._topic, marker, partition=partition)
+                sent = await self._producer.send_and_wait(self._topic, marker, partition=partition)
+                self._after_marker[partition] = sent.offset + 1
 
     def _stalled(self, machine: DetectMachine, ends: Mapping[int, int]) -> list[Message]:
         """What stands still although posts keep arriving, or are left to read."""

@@ -17,7 +17,7 @@ from streams.codec.points import point_record
 from streams.codec.records import decode_outcome, decode_tally, encode_outcome, encode_tally
 from streams.events import Closed, Early, EarlyOutcome, Notice, Outcome, Seen
 from streams.kafka.frames import Assembler, Headers, frames
-from streams.kafka.rejects import reject_headers
+from streams.kafka.rejects import reject_headers, rejected_value
 from streams.pipeline import make_correlate, make_detect, make_ingest
 from streams.replay import field_map
 
@@ -83,6 +83,9 @@ class Machine(Protocol):
             positions: by input partition, the offset up to which all was taken.
         """
 
+    def has_early(self) -> bool:
+        """Whether ``early`` has something to say that should not wait for a quiet round."""
+
     def ahead(self, partition: int) -> bool:
         """Is an input partition so far ahead of others that no more of it should be read?"""
 
@@ -106,6 +109,7 @@ class IngestMachine:
             earliest_ms=settings.time.earliest_ms,
         )
         self._rejects: list[Reject] = []
+        self._foreign_told = 0
         self.stage = make_ingest(settings, partition, topics.posts, self._rejects.append)
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
@@ -123,8 +127,13 @@ class IngestMachine:
 
     def early(self, positions: Mapping[int, int]) -> list[Message]:
         """See ``Machine``."""
+        self._foreign_told = self.stage.intake.foreign
         seen = Seen(self.partition, positions[self.partition])
         return self._tallies([*self.stage.early(), seen])
+
+    def has_early(self) -> bool:
+        """See ``Machine``."""
+        return self.stage.intake.foreign != self._foreign_told
 
     def _tallies(self, records: Iterable[Tally]) -> list[Message]:
         return [
@@ -139,8 +148,7 @@ class IngestMachine:
         return [
             Message(
                 self._topics.rejects,
-                # Of a post that was held until now only its beginning is still there.
-                values.get(reject.position, reject.raw),
+                rejected_value(reject, values.get(reject.position)),
                 headers=reject_headers(reject, self._topics.posts, self.partition),
             )
             for reject in rejects
@@ -201,6 +209,10 @@ class DetectMachine:
         outcome = self.stage.look_early()
         return [] if outcome is None else self._outcome(outcome)
 
+    def has_early(self) -> bool:
+        """See ``Machine``."""
+        return self.stage.has_early
+
     def _outcome(self, outcome: Outcome | EarlyOutcome) -> list[Message]:
         record = encode_outcome(outcome)
         return [Message(self._topics.episodes, v, headers=headers) for v, headers in frames(record)]
@@ -222,13 +234,18 @@ class DetectMachine:
 
     def state(self) -> Any:
         """See ``Machine``."""
-        return self.stage.state(), self._assemblers, self.seen, self.stalled
+        return {
+            "stage": self.stage.state(),
+            "assemblers": self._assemblers,
+            "seen": self.seen,
+            "stalled": self.stalled,
+        }
 
     def restore(self, state: Any) -> None:
         """See ``Machine``; source partitions that are new since then are waited for from here."""
-        stage, assemblers, self.seen, self.stalled = state
-        self.stage.restore(stage)
-        self._assemblers[: len(assemblers)] = assemblers
+        self.stage.restore(state["stage"])
+        self._assemblers[: len(state["assemblers"])] = state["assemblers"]
+        self.seen, self.stalled = state["seen"], state["stalled"]
         for partition in range(len(self._assemblers)):
             self.stage.join(partition)
 
@@ -236,8 +253,9 @@ class DetectMachine:
         """Say that event time stands still in a source partition while posts arrive."""
         if partition in self.stalled:
             return []
-        through = self.stage.sources.through[partition]
-        self.stalled[partition] = self.stage.last if through is None else through + 1
+        through, last = self.stage.sources.through[partition], self._last
+        # What is told ends with the last bucket that has closed, so it begins there at the latest.
+        self.stalled[partition] = last if through is None else min(through + 1, last)
         details = {"partition": float(partition), "minutes": minutes}
         return self._notice("open", partition, details)
 
@@ -249,10 +267,15 @@ class DetectMachine:
         del self.stalled[partition]
         return out
 
+    @property
+    def _last(self) -> int:
+        """The last bucket that has closed; or which one could, if not for a silent partition."""
+        known = [through for through in self.stage.sources.through.values() if through is not None]
+        return max(self.stage.last, min(known, default=0))
+
     def _notice(self, status: str, partition: int, details: dict[str, float]) -> list[Message]:
-        bucket = self.stage.last
-        since = min(self.stalled[partition], bucket)
-        notice = Notice("stalled", status, bucket, since, details)
+        bucket = self._last
+        notice = Notice("stalled", status, bucket, self.stalled[partition], details)
         return self._outcome(Outcome(bucket, [], 0.0, [], [notice], {}))
 
 
@@ -287,6 +310,10 @@ class CorrelateMachine:
     def early(self, positions: Mapping[int, int]) -> list[Message]:  # noqa: ARG002
         """See ``Machine``: what is early of it comes from detect."""
         return []
+
+    def has_early(self) -> bool:
+        """See ``Machine``."""
+        return False
 
     def ahead(self, partition: int) -> bool:  # noqa: ARG002
         """See ``Machine``: it waits for nobody."""

@@ -12,11 +12,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 
 from streams.codec import PostDecoder
 from streams.events import Reject
 from streams.kafka.connect import client_options, connected
-from streams.kafka.topics import MESSAGE_BYTES, Topics, posts_partitions
+from streams.kafka.topics import MESSAGE_BYTES, Topics, partitions_of
 from streams.replay import field_map
 from streams.stages.interleave import interleave
 from streams.stages.spread import EVERY, Spread
@@ -38,7 +39,7 @@ LINGER_S = 0.005
 """A pause that is shorter is not made: batches would be tiny."""
 
 FLUSH_S = 10.0
-"""After Ctrl-C, what was taken is sent for so long."""
+"""After Ctrl-C, it is tried for so long to send what was taken."""
 
 PROGRESS_S = 0.2
 
@@ -55,6 +56,9 @@ class Publisher:
     Attributes:
         topic: where to.
         partitions: of the topic, 0 before that is known.
+        posts: lines published so far, whatever they hold.
+        markers: published so far, each to every partition.
+        has_lost: whether some of them may not have arrived when it was interrupted.
         unreadable: records that could not be had of the logs, and are not published.
     """
 
@@ -67,6 +71,9 @@ class Publisher:
     ) -> None:
         self.topic = Topics.of(settings).posts
         self.partitions = 0
+        self.posts = 0
+        self.markers = 0
+        self.has_lost = False
         self.unreadable = 0
         self._settings = settings
         self._logs = logs
@@ -82,27 +89,18 @@ class Publisher:
             earliest_ms=settings.time.earliest_ms,
         )
 
-    @property
-    def posts(self) -> int:
-        """Lines published so far, whatever they hold."""
-        return self._spread.posts if self._spread else 0
-
-    @property
-    def markers(self) -> int:
-        """Markers published so far, each to every partition."""
-        return self._spread.markers if self._spread else 0
-
     async def run(self) -> None:
         """Read the logs to their ends, and return when Kafka has all of it.
 
-        When cancelled, it ends without the last marker, but with what was taken sent.
+        It waits for a broker that has gone. When cancelled, it ends without the last marker, but
+        with what was taken sent.
 
         Raises:
             BrokerError: Kafka cannot be reached or refuses, or the topic does not exist.
             LogError: a log cannot be read on.
         """
         time_, limits = self._settings.time, self._settings.limits
-        self.partitions = await posts_partitions(self._settings)
+        self.partitions = await partitions_of(self._settings, self.topic)
         spread = Spread(self.partitions, time_.max_jump_ms, limits.held_posts)
         self._spread = spread
         producer = AIOKafkaProducer(
@@ -117,14 +115,20 @@ class Publisher:
                 for place, line in itertools.chain(spread.take(self._records()), spread.end()):
                     if self._speed is not None:
                         await self._pace(spread.clock_ms, outbox)
-                    for partition in range(self.partitions) if place == EVERY else (place,):
-                        if not outbox.add(partition, line):
-                            await outbox.send(partition)
-                            outbox.add(partition, line)
+                    if place == EVERY:
+                        self.markers += 1
+                        for partition in range(self.partitions):
+                            await outbox.put(partition, line)
+                    else:
+                        self.posts += 1
+                        if not outbox.add(place, line):
+                            await outbox.put(place, line)
             except asyncio.CancelledError:
+                self.has_lost = True
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(FLUSH_S):
                         await outbox.drain()
+                        self.has_lost = False
                 raise
             await outbox.drain()
 
@@ -189,18 +193,32 @@ class _Outbox:
         added = self._batches[partition].append(key=None, value=value, timestamp=None)
         return added is not None
 
+    async def put(self, partition: int, value: bytes) -> None:
+        """Put a record into the batch of a partition, or into the next when it is full.
+
+        Raises:
+            KafkaError: see ``send``.
+        """
+        if not self.add(partition, value):
+            await self.send(partition)
+            self.add(partition, value)
+
     async def send(self, partition: int) -> None:
         """Send the batch of a partition, and begin another.
 
         Raises:
-            KafkaError: an earlier batch could not be sent, or this one not within a while.
+            KafkaError: Kafka has refused an earlier batch.
         """
-        if self._failed is not None:
-            self._failed.result()
         batch = self._batches[partition]
         if not batch.record_count():
             return
-        future = await self._producer.send_batch(batch, self._topic, partition=partition)
+        future = None
+        while future is None:
+            if self._failed is not None:
+                self._failed.result()
+            # For what was sent before the producer tries for ever, so this can wait as well.
+            with contextlib.suppress(KafkaTimeoutError):
+                future = await self._producer.send_batch(batch, self._topic, partition=partition)
         self._batches[partition] = self._producer.create_batch()
         self._sent.add(future)
         future.add_done_callback(self._done)

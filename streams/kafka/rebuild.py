@@ -3,50 +3,90 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.errors import SettingsError, StateError
 from streams.kafka.log import log
-from streams.kafka.snapshot import unseal
+from streams.kafka.snapshot import seal, unseal
 from streams.kafka.store import read_range
 from streams.settings import from_table, render_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streams.kafka.ground import Ground, Spec
     from streams.kafka.machines import Machine
-    from streams.kafka.store import Kept, Place
+    from streams.kafka.store import Kept
     from streams.settings import Settings
 
-WAY_OUT = (
-    "give it its old value again, or start anew beside the old state: set kafka.app and "
-    'kafka.prefix to new names, run "surgewatch topics create", and see docs/operations.md, '
-    '"Starting anew"'
+START_ANEW = (
+    "start anew beside the old state, under new names for kafka.app and kafka.prefix "
+    '(docs/operations.md, "Starting anew")'
 )
 
 
-def check(place: Place, name: str, ground: Ground) -> None:
+@contextlib.contextmanager
+def way_out(name: str) -> Iterator[None]:
+    """Say of a unit's state that cannot be used whose it is, and what to do then.
+
+    Raises:
+        StateError: in place of one that says only what is wrong.
+    """
+    try:
+        yield
+    except StateError as error:
+        raise StateError(f"{name}: {error}; {START_ANEW}") from error
+
+
+class State(NamedTuple):
+    """What a snapshot holds: the settings under which it was taken, as TOML, and the state."""
+
+    settings: str
+    machine: Any
+
+
+def kept_bytes(machine: Machine, settings: Settings) -> bytes:
+    """A machine's state, to be kept; at once, since it goes on changing."""
+    return seal((render_toml(settings), machine.state()), settings.users.key.reveal())
+
+
+def kept_state(data: bytes, settings: Settings) -> State:
+    """What ``kept_bytes`` wrote.
+
+    Raises:
+        StateError: it cannot be used.
+    """
+    return State(*unseal(data, settings.users.key.reveal()))
+
+
+def check(kept: Kept, name: str, ground: Ground) -> None:
     """Refuse what was kept by another pipeline than this one.
 
     Raises:
         StateError: it was.
     """
+    place = kept.place
     if place.unit != name:
         raise StateError(
             f"{ground.topics.state} holds {place.unit} where {name} belongs: its partitions were "
-            "laid out by another version"
+            f"laid out by another version; {START_ANEW}"
         )
     if place.shape != ground.settings.shape:
-        old, new = _settings(place, ground), ground.settings
-        changed = ", ".join(new.shape_changes(old)) or "users.key"
+        changed = "users.key"
+        with contextlib.suppress(StateError):
+            old = _settings(kept_state(kept.snapshot, ground.settings).settings, name, ground)
+            changed = ", ".join(ground.settings.shape_changes(old))
         raise StateError(
-            f"{name}: what was learned so far was learned with another {changed}; {WAY_OUT}"
+            f"{name}: what was learned so far was learned with another {changed}; give it its old "
+            f"value again, or {START_ANEW}"
         )
     if place.partitions > ground.partitions:
         raise StateError(
             f"{name}: the pipeline was set up for {place.partitions} source partitions, and "
-            f"{ground.topics.posts} has {ground.partitions}; {WAY_OUT}"
+            f"{ground.topics.posts} has {ground.partitions}; {START_ANEW}"
         )
 
 
@@ -57,22 +97,24 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
     again under them; new ones hold from there on.
     """
     place = kept.place
-    old = _settings(place, ground)
+    with way_out(spec.name):
+        state = kept_state(kept.snapshot, ground.settings)
+    old = _settings(state.settings, spec.name, ground)
     machine = spec.make(old, place.partitions)
-    machine.restore(unseal(kept.snapshot, ground.settings.users.key.reveal()))
-    for partition, end in sorted(place.positions.items()):
-        start = place.snapshot_positions[partition]
-        if start < end:
-            async for messages in read_range(ground.options, spec.topic, partition, start, end):
-                for first in range(0, len(messages), machine.slice):
-                    machine.take(partition, messages[first : first + machine.slice])
-                    await asyncio.sleep(0)
+    machine.restore(state.machine)
+    with way_out(spec.name):
+        for partition, end in sorted(place.positions.items()):
+            start = place.snapshot_positions[partition]
+            if start < end:
+                async for messages in read_range(ground.options, spec.topic, partition, start, end):
+                    for first in range(0, len(messages), machine.slice):
+                        machine.take(partition, messages[first : first + machine.slice])
+                        await asyncio.sleep(0)
     same = render_toml(old) == render_toml(ground.settings)
     if same and place.partitions == ground.partitions:
         return machine, False
-    state = machine.state()
-    machine = spec.make(ground.settings, ground.partitions)
-    machine.restore(state)
+    then, machine = machine, spec.make(ground.settings, ground.partitions)
+    machine.restore(then.state())
     if not same:
         log.info("%s: new settings hold from here on: %s", spec.name, ground.settings.fingerprint)
     if place.partitions != ground.partitions:
@@ -85,11 +127,13 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
     return machine, True
 
 
-def _settings(place: Place, ground: Ground) -> Settings:
+def _settings(text: str, name: str, ground: Ground) -> Settings:
     """The settings of then, with the key and the connection of now."""
     try:
-        table = tomllib.loads(place.settings)
+        table = tomllib.loads(text)
         old = from_table({name: table[name] for name in table.keys() - {"users", "kafka"}})
     except (tomllib.TOMLDecodeError, SettingsError) as error:
-        raise StateError(f"{place.unit}: its settings of then cannot be read: {error}") from error
+        raise StateError(
+            f"{name}: its settings of then cannot be read: {error}; {START_ANEW}"
+        ) from error
     return dataclasses.replace(old, users=ground.settings.users, kafka=ground.settings.kafka)

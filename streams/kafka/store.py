@@ -18,7 +18,7 @@ from streams.errors import StateError
 from streams.kafka.frames import Assembler
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from typing import Any
 
     from streams.kafka.machines import Taken
@@ -42,7 +42,6 @@ class Place(msgspec.Struct, frozen=True):
         frames: how many frames it has.
         snapshot_positions: positions when it was taken.
         shape: fingerprint of the settings that shape what is in it.
-        settings: the settings under which it was taken, as TOML.
         partitions: source partitions of the pipeline.
     """
 
@@ -53,7 +52,6 @@ class Place(msgspec.Struct, frozen=True):
     frames: int
     snapshot_positions: dict[int, int]
     shape: str
-    settings: str
     partitions: int
 
 
@@ -70,7 +68,7 @@ class Kept:
 
 async def read_range(
     options: Mapping[str, Any], topic: str, partition: int, start: int, end: int
-) -> AsyncIterator[list[Taken]]:
+) -> AsyncGenerator[list[Taken], None]:
     """The committed messages of a partition from offset ``start`` up to, not including, ``end``.
 
     Raises:
@@ -80,17 +78,26 @@ async def read_range(
     async with _reader(options) as consumer:
         consumer.assign([tp])
         first = (await consumer.beginning_offsets([tp]))[tp]
-        if start < first:
-            raise StateError(
-                f"{topic} partition {partition} begins at offset {first}, but {start} is needed: "
-                "the topic's retention has deleted what was not worked on yet"
-            )
+        require(topic, partition, start, first)
         consumer.seek(tp, start)
         while await consumer.position(tp) < end:
             fetched = await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=_FETCH)
             records = [r for r in fetched.get(tp, []) if r.offset < end]
             if records:
                 yield records
+
+
+def require(topic: str, partition: int, start: int, first: int) -> None:
+    """Refuse to begin at an offset that lies before the first that a partition holds.
+
+    Raises:
+        StateError: it does.
+    """
+    if start < first:
+        raise StateError(
+            f"{topic} partition {partition} begins at offset {first}, but {start} is needed: "
+            "the topic's retention has deleted what was not worked on yet"
+        )
 
 
 async def read_kept(options: Mapping[str, Any], topic: str, partition: int) -> Kept | None:
@@ -106,13 +113,15 @@ async def read_kept(options: Mapping[str, Any], topic: str, partition: int) -> K
         return None
     place = _read_place(found, topic, partition)
     assembler = Assembler()
-    async for messages in read_range(options, topic, partition, place.snapshot_at, found.offset):
-        for message in messages:
-            if message.key != PLACE:
-                snapshot = assembler.add(message.value or b"", message.headers)
-                if snapshot is not None:
-                    return Kept(place, snapshot)
-    raise StateError(f"{place.unit}: its snapshot in {topic} is not complete")
+    reading = read_range(options, topic, partition, place.snapshot_at, found.offset)
+    async with contextlib.aclosing(reading) as read:
+        async for messages in read:
+            for message in messages:
+                if message.key != PLACE:
+                    snapshot = assembler.add(message.value or b"", message.headers)
+                    if snapshot is not None:
+                        return Kept(place, snapshot)
+    raise StateError(f"{topic} partition {partition}: the newest snapshot is not complete")
 
 
 async def newest_place(options: Mapping[str, Any], topic: str, partition: int) -> Place | None:
@@ -135,8 +144,8 @@ def _read_place(message: Taken, topic: str, partition: int) -> Place:
         ) from error
     if place.version != PLACE_VERSION:
         raise StateError(
-            f"{place.unit}: its record in {topic} is of version {place.version}, "
-            f"this program reads {PLACE_VERSION}"
+            f"{topic} partition {partition}: the newest record is of version {place.version}, this "
+            f"program reads {PLACE_VERSION}"
         )
     return place
 
@@ -161,6 +170,15 @@ async def bounds(options: Mapping[str, Any], topic: str, partition: int) -> tupl
         first = await consumer.beginning_offsets([tp])
         end = await consumer.end_offsets([tp])
         return first[tp], end[tp]
+
+
+async def beginnings(
+    options: Mapping[str, Any], topic: str, partitions: Sequence[int]
+) -> dict[int, int]:
+    """Offset of the first message that each of some partitions holds."""
+    async with _reader(options) as consumer:
+        tps = [TopicPartition(topic, partition) for partition in partitions]
+        return {tp.partition: at for tp, at in (await consumer.beginning_offsets(tps)).items()}
 
 
 @contextlib.asynccontextmanager

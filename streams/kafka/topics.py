@@ -224,18 +224,19 @@ async def examine(settings: Settings, partitions: int | None = None) -> Findings
     return Findings(problems, warnings, count)
 
 
-async def posts_partitions(settings: Settings) -> int:
-    """How many partitions the posts topic has.
+async def partitions_of(settings: Settings, topic: str) -> int:
+    """How many partitions a topic has.
 
     Raises:
         BrokerError: Kafka cannot be reached, or there is no such topic.
     """
     async with connected(AIOKafkaAdminClient(**client_options(settings)), settings) as admin:
         existing = await _Cluster(admin).partitions()
-    posts = Topics.of(settings).posts
-    if posts not in existing:
-        raise BrokerError(f"{posts}: does not exist; surgewatch topics create makes it")
-    return existing[posts]
+    if topic not in existing:
+        is_ours = owns_posts(settings) or topic != Topics.of(settings).posts
+        remedy = "surgewatch topics create makes it" if is_ours else "it is kafka.posts_topic"
+        raise BrokerError(f"{topic}: does not exist; {remedy}")
+    return existing[topic]
 
 
 def _differences(spec: TopicSpec, partitions: int, found: Mapping[str, str]) -> Iterator[str]:

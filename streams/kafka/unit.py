@@ -20,10 +20,16 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.frames import frames
 from streams.kafka.log import log
-from streams.kafka.rebuild import check, rebuild
-from streams.kafka.snapshot import seal
-from streams.kafka.store import PLACE, PLACE_VERSION, SNAPSHOT, Place, bounds, read_kept
-from streams.settings import render_toml
+from streams.kafka.rebuild import check, kept_bytes, rebuild, way_out
+from streams.kafka.store import (
+    PLACE,
+    PLACE_VERSION,
+    SNAPSHOT,
+    Place,
+    beginnings,
+    read_kept,
+    require,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
 ROUND_SECONDS = 0.2
 """Least time between rounds that have something to say: a transaction takes some 10 ms, and the
 time is a part of what an early alert waits."""
+LOOK_SECONDS = 0.05
+"""How often a quiet unit looks whether there is anything to say by now."""
 QUIET_ROUND_SECONDS = 2.0
 """The same for rounds that only move the place: so much is read again after a crash."""
 OUTBOX_BYTES_MAX = 32 << 20
@@ -70,7 +78,7 @@ class Unit:
     positions: dict[int, int] = field(default_factory=dict)
     _outbox: list[Message] = field(default_factory=list)
     _outbox_bytes: int = 0
-    _is_behind: bool = True
+    _is_behind: bool = False
     _place: Place | None = None
     _worked: float = 0.0
     _snapshot_cost: float = 0.0
@@ -101,8 +109,11 @@ class Unit:
         """
         began = time.monotonic()
         spec, ground = self.spec, self.ground
+        # With the first round it says where it stands, though nothing may be left to read.
+        self._news.set()
         await self._producer.start()
-        kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
+        with way_out(spec.name):
+            kept = await read_kept(ground.options, ground.topics.state, spec.state_partition)
         if kept is None:
             self.machine = spec.make(ground.settings, ground.partitions)
             await self._begin_at_first()
@@ -110,7 +121,7 @@ class Unit:
             self._snapshot_wanted = True
             await self._round()
             return
-        check(kept.place, spec.name, ground)
+        check(kept, spec.name, ground)
         self.machine, is_new = await rebuild(kept, spec, ground)
         self._place = kept.place
         self.positions = dict(kept.place.positions)
@@ -120,11 +131,16 @@ class Unit:
         log.info("%s: goes on after %.1f s", spec.name, time.monotonic() - began)
 
     async def _begin_at_first(self) -> None:
-        """Begin with the first message of each partition that was not read before."""
-        for partition in self.spec.inputs:
-            if partition not in self.positions:
-                first, _ = await bounds(self.ground.options, self.spec.topic, partition)
-                self.positions[partition] = first
+        """Begin with the first message of each partition that was not read before.
+
+        Raises:
+            StateError: the first message is no longer there of one that was.
+        """
+        spec = self.spec
+        firsts = await beginnings(self.ground.options, spec.topic, spec.inputs)
+        for partition, first in firsts.items():
+            with way_out(spec.name):
+                require(spec.topic, partition, self.positions.setdefault(partition, first), first)
 
     async def take(
         self, partition: int, messages: Sequence[Taken], until: int, still: Callable[[], bool]
@@ -193,12 +209,17 @@ class Unit:
         last = 0.0
         while True:
             await self._news.wait()
-            least = ROUND_SECONDS if self._outbox else QUIET_ROUND_SECONDS
-            while (wait := last + least - time.monotonic()) > 0:
-                await asyncio.sleep(min(wait, ROUND_SECONDS))
-                least = ROUND_SECONDS if self._outbox else least
+            wait = last + self._least_seconds() - time.monotonic()
+            while wait > 0:
+                await asyncio.sleep(min(wait, LOOK_SECONDS))
+                wait = last + self._least_seconds() - time.monotonic()
             last = time.monotonic()
             await self._round()
+
+    def _least_seconds(self) -> float:
+        """Least time between this round and the one before."""
+        is_early = not self._is_behind and self.machine.has_early()
+        return ROUND_SECONDS if self._outbox or is_early else QUIET_ROUND_SECONDS
 
     async def close(self) -> None:
         """Say what is left to say, keep a snapshot, and let the unit go."""
@@ -218,10 +239,12 @@ class Unit:
         self._news.clear()
         if not self._is_behind:
             self._outbox += self.machine.early(self.positions)
+            if self.machine.has_early():
+                self._news.set()
         snapshot = None
         if self._snapshot_is_due():
             began = time.perf_counter()
-            snapshot = seal(self.machine.state(), self.ground.settings.users.key.reveal())
+            snapshot = kept_bytes(self.machine, self.ground.settings)
             self._snapshot_cost = time.perf_counter() - began
             self._snapshot_time = time.monotonic()
             self._worked, self._snapshot_wanted = 0.0, False
@@ -296,7 +319,6 @@ class Unit:
             frames=count,
             snapshot_positions=sealed.positions,
             shape=ground.settings.shape,
-            settings=render_toml(ground.settings),
             partitions=ground.partitions,
         )
 

@@ -50,6 +50,8 @@ def run(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = _Worker(app, loop=loop)
+    kafka = settings.kafka
+    log.info("worker of %s starts: %s, topics %s.*", kafka.app, ", ".join(stages), kafka.prefix)
     worker.execute_from_commandline()
 
 
@@ -74,7 +76,10 @@ def prepare(
     ground = Ground(
         settings, Topics.of(settings), client_options(settings), findings.partitions, step
     )
-    return make_app(ground, stages, _broker(settings))
+    app = make_app(ground, stages, _broker(settings))
+    # Also for Faust's own command line, which makes the worker itself.
+    app.conf.Worker = _Worker  # type: ignore[assignment]
+    return app
 
 
 def _broker(settings: Settings) -> dict[str, Any]:
@@ -98,10 +103,12 @@ def _broker(settings: Settings) -> dict[str, Any]:
 
 
 class _Worker(faust.Worker):
-    """Faust's worker, which ends for certain, and draws nothing on the terminal."""
+    """Faust's worker, which ends for certain, draws nothing on the terminal and serves no web."""
 
-    def __init__(self, app: SurgeApp, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
+    def __init__(self, app: SurgeApp, **options: Any) -> None:
+        app.conf.web_enabled = False
+        plain = {"quiet": True, "redirect_stdouts": False, "override_logging": False}
+        super().__init__(app, **(options | plain))
         self.spinner = None
 
     async def on_stop(self) -> None:

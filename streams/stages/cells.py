@@ -26,6 +26,8 @@ Columns = tuple[list[str], "IntArray", "IntArray", "IntArray"]
 """Series, ends, thetas, and the columns of the rows, shape (4, rows)."""
 
 FEW_POSTS = 48
+UNTOLD_MAX = 5_000
+"""Posts that wait to be told early once they were sorted in; the newest, if there are more."""
 """So many posts are closed one by one: an array operation costs as much as several of them."""
 
 _TAG_BITS = 32
@@ -58,6 +60,7 @@ class OpenBucket:
         self.dropped = 0
         self._new: list[tuple[Row, str, Sequence[str]]] = []
         self._told = 0
+        self._untold: list[tuple[Row, str, Sequence[str]]] = []
         self._room = series_max
         self._tags = _numbers()
         self._theta: dict[int, int] = {}
@@ -72,7 +75,7 @@ class OpenBucket:
 
         What was told early is forgotten: it comes by the clock, and may be told again.
         """
-        return self.__dict__ | {"_tags": list(self._tags), "_told": 0}
+        return self.__dict__ | {"_tags": list(self._tags), "_told": 0, "_untold": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a copied state, and go on numbering."""
@@ -162,6 +165,7 @@ class OpenBucket:
         if not self._new:
             return
         rows, regions, tags = zip(*self._new, strict=True)
+        self._untold = (self._untold + self._new[self._told :])[-UNTOLD_MAX:]
         self._new, self._told = [], 0
         first, n = self._rows.shape[1], len(rows)
         self._rows = np.concatenate([self._rows, np.array(rows, dtype=np.int64).T], axis=1)
@@ -195,10 +199,10 @@ class OpenBucket:
     def untold(self, partition: int, bucket: int, langs: list[str]) -> Partials | None:
         """The posts added since the last such call, as partials; the arguments as for ``close``.
 
-        Those that were sorted in meanwhile, since they were many, are left out: what is told
-        early need not be complete.
+        Of very many only the newest are told: what is early need not be complete.
         """
-        added, self._told = self._new[self._told :], len(self._new)
+        added = self._untold + self._new[self._told :]
+        self._untold, self._told = [], len(self._new)
         return _as_partials(_columns(added), partition, bucket, langs) if added else None
 
     def close(self, partition: int, bucket: int, langs: list[str]) -> Partials:
@@ -246,35 +250,39 @@ class OpenBucket:
         return [keys[i] for i in order], ends, theta, rows
 
 
-def _columns(posts: list[tuple[Row, str, Sequence[str]]]) -> Columns:
+def _columns(added: list[tuple[Row, str, Sequence[str]]]) -> Columns:
     """A few posts sorted into their series."""
-    cells: dict[str, list[Row]] = {}
-    added = posts if len(posts) == 1 else sorted(posts, key=_row_of)
-    for row, region, tags in added:
-        keys = [ALL, region_key(region)]
+    cells: defaultdict[str, list[int]] = defaultdict(list)
+    if len(added) > 1:
+        added = sorted(added, key=_row_of)
+    for post, (_, region, tags) in enumerate(added):
+        cells[ALL].append(post)
+        cells[region_key(region)].append(post)
         for tag in tags:
-            keys += (hashtag_key(tag), pair_key(region, tag))
-        for key in keys:
-            cells.setdefault(key, []).append(row)
+            cells[hashtag_key(tag)].append(post)
+            cells[pair_key(region, tag)].append(post)
     series = sorted(cells)
-    rows: list[Row] = []
+    posts: list[int] = []
     ends = []
     for key in series:
-        rows += cells[key]
-        ends.append(len(rows))
-    theta = np.full(len(series), WHOLE, dtype=np.int64)
-    return series, np.array(ends), theta, np.array(rows).T
+        posts += cells[key]
+        ends.append(len(posts))
+    theta = np.empty(len(series), dtype=np.int64)
+    theta.fill(WHOLE)
+    rows = np.array([row for row, _, _ in added])
+    return series, np.array(ends), theta, rows.take(posts, axis=0).T
 
 
 def _as_partials(columns: Columns, partition: int, bucket: int, langs: list[str]) -> Partials:
     """Columns with only the languages that occur."""
     keys, ends, theta, rows = columns
     user, post, lang, flags = rows
-    used = sorted({*lang.tolist()}, key=langs.__getitem__)
+    used = [*set(lang.tolist())]
     if len(used) > 1:
+        used.sort(key=langs.__getitem__)
         number = np.zeros(len(langs), dtype=np.int16)
         number[used] = range(len(used))
-        lang = number[lang]
+        lang = number.take(lang)
     else:
         lang = np.zeros(len(lang), dtype=np.int16)
     return Partials(

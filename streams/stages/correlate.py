@@ -15,6 +15,8 @@ from detectors.incident import (
     name_cause,
     rank,
 )
+from detectors.series import ALL
+from streams.codec.confirmed import COUNTS
 from streams.events import Alert, EarlyOutcome, EpisodeRecord, Notice, Outcome, Point
 from streams.stages.telling import Case, CorrelateParams, Promise, Teller, Track
 
@@ -53,7 +55,8 @@ class Correlate:
                 alerts += self._tell(case, outcome)
         alerts += self._settle(outcome.bucket)
         self._cases = [case for case in self._cases if case.incident.open]
-        self._outcome = outcome
+        if outcome.intake:  # what only gives notice of a partition knows nothing of the counts
+            self._outcome = outcome
         return alerts
 
     def early(self, early: EarlyOutcome) -> list[Alert]:
@@ -63,6 +66,9 @@ class Correlate:
         for record in sorted(early.episodes, key=lambda r: rank(members[r.series])):
             member = members[record.series]
             if any(belongs(member, case.incident) for case in self._cases):
+                continue
+            if member.key == ALL and self._promised:
+                # It will belong to what was promised first, and links nothing.
                 continue
             case = next((c for c in cases if belongs(member, c.incident)), None)
             if case is None:
@@ -78,7 +84,7 @@ class Correlate:
             return []
         incident = case.incident
         incident.cause = name_cause(incident)
-        intake = self._outcome.intake if self._outcome is not None else {}
+        intake = dict.fromkeys(COUNTS, 0) if self._outcome is None else self._outcome.intake
         case.intake_before, case.missing_before = dict(intake), self._missing
         outcome = Outcome(early.bucket, [], early.all_per_hour, [], [], intake)
         incident.severity = self._severity(case, outcome)

@@ -58,7 +58,7 @@ class Counting:
         """
         known = self._rows
         theta = table.theta
-        if known.sampled or (theta < WHOLE).any():
+        if known.sampled or (theta < WHOLE).nonzero()[0].size:
             known.sampled = True
             theta = np.minimum(known.theta[rows], theta)
             known.theta[rows] = theta
@@ -80,20 +80,22 @@ class Counting:
     def _count_few(self, bucket: int, table: Table, rows: IntArray, theta: IntArray) -> FloatArray:
         """The same one by one, for the few posts a bucket of a sparse log has."""
         series: list[int] = []
+        of_row: list[int] = []
         keys: list[int] = []
-        users, row_list, limits = table.user.tolist(), rows.tolist(), theta.tolist()
+        users, limits = table.user.tolist(), theta.tolist()
         hashes = self._rows.hashes[rows].tolist()
         start = 0
-        for i, end in enumerate(table.ends.tolist()):
-            last = -1
+        for i, (row, end) in enumerate(zip(rows.tolist(), table.ends.tolist(), strict=True)):
+            last, limit, series_hash = -1, limits[i], hashes[i]
             for user in users[start:end]:
-                if user != last and user < limits[i]:
+                if user != last and user < limit:
                     series.append(i)
-                    keys.append(user ^ hashes[i])
+                    of_row.append(row)
+                    keys.append(user ^ series_hash)
                 last = user
             start = end
-        fresh = self._memory.admit([row_list[i] for i in series], keys, bucket)
-        counts = [0.0] * len(row_list)
+        fresh = self._memory.admit(of_row, keys, bucket)
+        counts = [0.0] * len(limits)
         for i, is_fresh in zip(series, fresh, strict=True):
             if is_fresh:
                 counts[i] += WHOLE / limits[i]

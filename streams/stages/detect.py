@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detectors.users import precision
+from detectors.bank import NO_ROWS, NO_USERS
 from streams.events import (
     Closed,
     Early,
@@ -181,8 +181,13 @@ class Detect:
 
     def look_early(self) -> EarlyOutcome | None:
         """What would be said if the open buckets closed now; None if nothing."""
+        return self._early.look() if self.has_early else None
+
+    @property
+    def has_early(self) -> bool:
+        """Whether ``look_early`` might give something."""
         warm = self.age.first is not None and self.age.is_warm(self._last + 1)
-        return self._early.look() if warm else None
+        return warm and self._early.has_news
 
     def _close_through(self, through: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -203,10 +208,10 @@ class Detect:
 
     def _close_empty(self, first: int, last: int, outcomes: list[Outcome]) -> None:
         """Close a run of empty buckets; how the run is cut into calls must not matter."""
-        none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
+        if first > last:
+            return
         bucket, silence = first, self._silence
-        if first <= last:
-            silence.begin(first)
+        silence.begin(first)
         if silence.is_early(self.age):
             return
         while bucket <= last:
@@ -217,7 +222,7 @@ class Detect:
                 end = min(last, (hour + 1) * self._per_hour - 1)
                 if self._episodes.running:
                     end = bucket
-                    self._judge(bucket, none, zero, None, outcomes)
+                    self._judge(bucket, NO_ROWS, NO_USERS, None, outcomes)
             end, notice = silence.skip(bucket, end, self.bank, self._episodes)
             if notice is not None:
                 outcomes.append(self._outcome(notice.bucket, [], [], [notice]))
@@ -237,7 +242,7 @@ class Detect:
         in_ingest = self.sources.intake(bucket).series_dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):
-            some = np.flatnonzero(fresh)
+            some = fresh.nonzero()[0]
             scored, counts = self._judge(bucket, rows[some], fresh[some], table, outcomes, notices)
             self.bank.learn_many(bucket, scored, counts)
         elif notices:
@@ -259,14 +264,14 @@ class Detect:
         """
         running = self._episodes.running
         self.bank.expose(self.age.tests_per_week(bucket))
-        order = np.argsort(rows)
+        order = rows.argsort()
         scored, counts = rows[order], fresh[order]
         if running:
             open_rows = np.array(sorted(self._rows.of[key] for key in running), dtype=np.int64)
             scored = np.union1d(rows, open_rows)
             counts = np.zeros(len(scored))
             counts[np.searchsorted(scored, rows)] = fresh
-        exact = precision(self._rows.theta[scored])
+        exact = self._rows.precision(scored)
         scores = self.bank.score_many(bucket, scored, counts, exact)
         found = self._alarms(bucket, scored, scores)
         before = self._episodes.open(bucket, found, self._lookback, self.bank) if found else {}
@@ -312,10 +317,9 @@ class Detect:
         """Series that raise an alarm and are in no episode yet, by key."""
         if not self.age.is_warm(bucket):
             return []
-        is_over = scores.score >= scores.threshold
-        if not is_over.any():
+        over = (scores.score >= scores.threshold).nonzero()[0].tolist()
+        if not over:
             return []
-        over = np.flatnonzero(is_over).tolist()
         found = [(self._rows.keys[int(scored[i])], int(scored[i]), scores, i) for i in over]
         return sorted(
             (one for one in found if one[0] not in self._episodes.running), key=lambda one: one[0]

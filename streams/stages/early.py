@@ -98,6 +98,11 @@ class EarlyWatch:
         for bucket in [b for b in self._counts if b <= through]:
             del self._counts[bucket]
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there are series that were touched since the last look."""
+        return bool(self._touched and self._counts)
+
     def look(self) -> EarlyOutcome | None:
         """What would be over its limit if the open buckets closed now; None if nothing is."""
         touched, self._touched = self._touched, set()
@@ -111,9 +116,12 @@ class EarlyWatch:
         found = sorted(np.flatnonzero(over).tolist(), key=lambda i: (-fresh[i], keys[i]))
         judged = (self._judge(keys[i], int(at[i])) for i in found[:LOOKED_AT_MAX])
         records = [record for record in judged if record is not None]
+        self._touched |= {keys[i] for i in found[LOOKED_AT_MAX:]}
         if not records:
             return None
         first = min(record.bucket for record in records)
+        # One bucket at a time: the next look is for those of the next.
+        self._touched |= {record.series for record in records if record.bucket != first}
         expected, _ = self.parts.bank.band(
             np.array([first], dtype=np.int64), np.zeros(1, dtype=np.int64)
         )

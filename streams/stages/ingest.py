@@ -178,7 +178,8 @@ class Ingest:
 
     def state(self) -> dict[str, Any]:
         """All that was learned from the records so far; not to be changed."""
-        return {name: getattr(self, name) for name in _STATE}
+        state = {name: getattr(self, name) for name in _STATE}
+        return state | {"mark": self.mark.kept(_plain)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from the state of another stage, under this one's own settings."""
@@ -202,9 +203,8 @@ class Ingest:
 
     def _hold(self, item: PostItem, position: int, line: bytes) -> bool:
         """Hold a post ahead of the clock; true when that confirmed others."""
-        time_ms, region, lang, post = item
-        kept = ((time_ms, region, lang, PlainPost.of(post)), position, first_bytes(line))
-        confirmed = self.mark.hold(time_ms, post.user_id, kept, len(line))
+        kept = (item, position, line)
+        confirmed = self.mark.hold(item[0], item[3].user_id, kept, len(line))
         for held in self.mark.pushed_out():
             self._refuse_held(held)
         return confirmed
@@ -299,6 +299,12 @@ class Ingest:
         self._reject(reject)
 
     def _refuse_held(self, held: Held) -> None:
-        _, position, raw = held.item
+        _, position, line = held.item
         self.intake.posts -= 1
-        self.refuse(Reject("future", _FUTURE, self.source, position, raw))
+        self.refuse(Reject("future", _FUTURE, self.source, position, first_bytes(line)))
+
+
+def _plain(item: tuple[PostItem, int, bytes]) -> tuple[PostItem, int, bytes]:
+    """What is held of a post, in a form that can be written down."""
+    (time_ms, region, lang, post), position, line = item
+    return (time_ms, region, lang, PlainPost.of(post)), position, line

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from detectors.users import WHOLE, cut
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 _LAST = chr(0x10FFFF)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True, gc=False):
     """The merged partials of a bucket; columns as in ``streams.events.Partials``.
 
     ``ends`` and the row columns may belong to samples: of a series with ``theta < WHOLE`` only

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detectors.series import ALL, region_key, stable_hash
-from detectors.users import WHOLE
+from detectors.users import WHOLE, precision
 
 if TYPE_CHECKING:
     from detectors.bank import FloatArray, IntArray
@@ -72,6 +72,14 @@ class Rows:
         self.hashes[new] = list(map(stable_hash, self.keys[new]))
         self.theta[new] = WHOLE
 
+    def precision(self, rows: IntArray) -> FloatArray:
+        """Share of its users that each of these rows follows, shape (n,)."""
+        if self.sampled:
+            return precision(self.theta[rows])
+        whole = np.empty(len(rows))
+        whole.fill(1.0)
+        return whole
+
     def missing(self, keys: list[str]) -> int:
         """How many of these series have no row."""
         return len(keys) - sum(map(self.of.__contains__, keys))
@@ -102,6 +110,8 @@ class Rows:
         self.of = {key: row for row, key in enumerate(self.keys)}
         kept = len(rows)
         parents = new[self.parents[rows]]
+        # A new array: the detector still looks at the old one until it is told.
+        self.parents = self.parents.copy()
         for array in (self.hashes, self.theta):
             array[:kept] = array[rows]
         self.parents[:kept] = parents

@@ -46,8 +46,6 @@ class Spread:
     """
 
     def __init__(self, partitions: int, max_jump_ms: int, held_posts: int) -> None:
-        self.posts = 0
-        self.markers = 0
         self._partitions = partitions
         self._mark = Watermark(max_jump_ms, held_posts)
         self._has_ended = False
@@ -68,7 +66,6 @@ class Spread:
             if isinstance(item, Tick):
                 yield from self._tick(item)
                 continue
-            self.posts += 1
             self._has_ended = False
             if type(item) is not tuple:
                 yield zlib.crc32(line) % self._partitions, line
@@ -101,7 +98,6 @@ class Spread:
         self._release()
         base = self._mark.base_ms
         assert base is not None
-        self.markers += 1
         yield EVERY, encode_tick(base)
 
     def _release(self) -> None:
@@ -119,5 +115,4 @@ class Spread:
         self._release()
         self._mark.drained()
         self._has_ended = True
-        self.markers += 1
         yield EVERY, encode_tick(time_ms, end=True)

@@ -11,7 +11,10 @@ until it is pushed out or the log ends.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 USERS_TO_CONFIRM = 5
 CONFIRM_SPAN_MS = 86_400_000
@@ -142,6 +145,13 @@ class Watermark:
                 if not self._days[day]:
                     del self._days[day]
         return out
+
+    def kept(self, plain: Callable[[Any], Any]) -> Watermark:
+        """A copy, to be written down at once, with the items of the posts held made plain."""
+        other = Watermark(self.max_jump_ms, self.held_max)
+        other.__dict__.update(self.__dict__)
+        other._held = [held._replace(item=plain(held.item)) for held in self._held]
+        return other
 
     @property
     def held(self) -> list[Held]:

@@ -60,6 +60,8 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(number), part) for number, part in enumerate(value))
     elif isinstance(value, msgspec.Struct):
         yield from ((name, getattr(value, name)) for name in value.__struct_fields__)
+    elif type(value).__getstate__ is not object.__getstate__:
+        yield from sorted(value.__getstate__().items())
     elif not isinstance(value, (Enum, type)):
         slots = [s for base in type(value).__mro__ for s in getattr(base, "__slots__", ())]
         names = {*slots, *getattr(value, "__dict__", ())} - {"__weakref__", "__dict__"}

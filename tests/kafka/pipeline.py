@@ -7,7 +7,7 @@ import contextlib
 import io
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.kafka import topics as topics_module
 from streams.kafka.connect import client_options
 from streams.kafka.publish import Publisher
-from streams.kafka.snapshot import unseal
+from streams.kafka.rebuild import kept_state
 from streams.kafka.store import PLACE, Place, read_kept
 from streams.kafka.topics import Topics
 from streams.logs import LineLog
@@ -24,12 +24,11 @@ from tests.kafka.digest import flat
 from tests.kafka.live import KEY_VARIABLE, USERS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from streams.events import Intake
     from streams.settings import Settings
-    from tests.kafka.live import Workers
 
 MAGIC_BYTES = 4
 ALL = "read_uncommitted"
@@ -44,6 +43,13 @@ class Input(NamedTuple):
     topic: str
     partitions: list[int]
     state_partition: int
+
+
+class Saying(Protocol):
+    """One worker or more."""
+
+    def said(self) -> str:
+        """What they have said."""
 
 
 class Left(NamedTuple):
@@ -127,12 +133,17 @@ class Pipeline:
 
     # -- where the units stand -------------------------------------------------------------------
 
-    def wait(self, workers: Workers, timeout_s: float = CATCH_UP_S) -> None:
-        """Wait until every unit has answered all there is."""
-        lags = asyncio.run(self._wait(time.monotonic() + timeout_s))
+    def wait(
+        self,
+        workers: Saying,
+        timeout_s: float = CATCH_UP_S,
+        worth_it: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Wait until every unit has answered all there is, as long as that is ``worth_it``."""
+        lags = asyncio.run(self._wait(time.monotonic() + timeout_s, worth_it))
         assert not lags, f"not caught up after {timeout_s} s: {lags}\n{workers.said()}"
 
-    async def _wait(self, deadline: float) -> list[str]:
+    async def _wait(self, deadline: float, worth_it: Callable[[], bool]) -> list[str]:
         places: dict[int, Place] = {}
         states = [TopicPartition(self.topics.state, u.state_partition) for u in self.units.values()]
         inputs = [TopicPartition(u.topic, p) for u in self.units.values() for p in u.partitions]
@@ -151,7 +162,7 @@ class Pipeline:
                 # found to be behind, never the other way round.
                 ends = await everything.end_offsets(inputs)
                 lags = [lag for name in self.units if (lag := self._lag(name, places, ends))]
-                if not lags or time.monotonic() > deadline:
+                if not lags or time.monotonic() > deadline or not worth_it():
                     return lags
                 await asyncio.sleep(0.2)
 
@@ -171,17 +182,16 @@ class Pipeline:
         return asyncio.run(self._left())
 
     async def _left(self) -> Left:
-        options, key = client_options(self.settings), self.settings.users.key.reveal()
+        options = client_options(self.settings)
         states: dict[str, dict[str, str]] = {}
         intakes: list[Intake] = []
         for name, unit in self.units.items():
             kept = await read_kept(options, self.topics.state, unit.state_partition)
             assert kept is not None
             assert kept.place.snapshot_positions == kept.place.positions, f"{name}: no snapshot"
-            state = unseal(kept.snapshot, key)
+            state = kept_state(kept.snapshot, self.settings).machine
             if name == "detect":
-                stage, assemblers, _, stalled = state
-                state = stage, assemblers, stalled  # what was seen of posts came with rounds
+                del state["seen"]  # what was seen of posts came with rounds
             elif name == "correlate":
                 del state[0]["_promised"]  # provisional alerts come by the clock
             else:

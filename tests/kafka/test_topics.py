@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from streams.errors import BrokerError, UsageError
 from streams.kafka.connect import client_options, connected
 from streams.kafka.topics import (
+    Findings,
     Topics,
     TopicSpec,
     _Cluster,
@@ -75,7 +76,7 @@ async def test_create_and_check(settings: Settings) -> None:
     done = await create(settings, 3)
     assert len(done) == 8
     assert f"{Topics.of(settings).state}: created, partitions: 5" in done
-    assert await examine(settings) == ([], [])
+    assert await examine(settings) == Findings([], [], 3)
     assert await create(settings) == []
     assert await create(settings, 3) == []
 
@@ -119,7 +120,7 @@ async def test_posts_topic_of_the_operator(config: Path, prefix: str) -> None:
         await create(settings, 3)
     done = await create(settings)
     assert f"{Topics.of(settings).state}: created, partitions: 4" in done
-    problems, warnings = await examine(settings)
+    problems, warnings, _ = await examine(settings)
     assert problems == []
     assert len(warnings) == 1
     assert "those of a log of January 2025 would be deleted at once" in warnings[0]

@@ -58,6 +58,23 @@ class SmallWorld:
         """The log as it stands."""
         return joined([item.line for item in self.items])
 
+    @property
+    def tables(self) -> str:
+        """The settings as a configuration file has them."""
+        time, alerts, detection = self.settings.time, self.settings.alerts, self.settings.detection
+        return f"""
+[time]
+bucket = "{time.bucket_ms}ms"
+allowed_lateness = "{time.allowed_lateness_ms}ms"
+max_jump = "{time.max_jump_ms}ms"
+[detection]
+warmup = "{detection.warmup_ms}ms"
+[alerts]
+min_users = {alerts.min_users}
+false_incidents_per_week = {alerts.false_incidents_per_week}
+close_after = "{alerts.close_after_ms}ms"
+"""
+
     def shuffled(self, rng: random.Random) -> SmallWorld:
         """Every post delayed by up to the allowed lateness."""
         lateness = self.settings.time.allowed_lateness_ms

@@ -207,3 +207,18 @@ def test_flood_of_junk_keeps_the_heavy_tag() -> None:
     assert found.ends[at] - found.ends[at - 1] == 200, "it was never dropped, so it is complete"
     assert "region/US" in found.series, "regions and all are never dropped"
     assert found.series[0] == "all"
+
+
+def test_each_post_is_told_early_once() -> None:
+    """However many come between two looks, and however often they are sorted in meanwhile."""
+    bucket = OpenBucket(1_000, 40)
+    told: list[int] = []
+    for number in range(600):
+        bucket.add(post(number, number), "US", [f"tag{number}"])
+        if number % 37 == 36:
+            some = bucket.untold(7, 42, LANGS)
+            assert some is not None
+            told += some.user[: some.ends[0]].tolist()
+    assert bucket.untold(7, 42, LANGS) is not None
+    assert bucket.untold(7, 42, LANGS) is None
+    assert sorted(told) == sorted(post(number, number)[0] for number in range(592))

@@ -513,3 +513,21 @@ def test_nothing_comes_of_nothing(partitions: int) -> None:
     """Markers without a single foreign post close nothing and fail nowhere."""
     detect = stage(partitions)
     assert close(detect, FIRST) == close(detect, FIRST + 10 * DAY) == []
+
+
+def test_forgetting_rows_keeps_parents() -> None:
+    """Series that stay after others were forgotten still borrow from their own regions."""
+    detect = stage(live_series=120)
+    regions = ["US", "GB", "MY", "FR", "DE", "BR", "IN", "JP", "KR", "VN"]
+    rng, world = np.random.default_rng(1), {}
+    for bucket in range(FIRST, FIRST + 4 * DAY):
+        region = regions[rng.integers(len(regions))]
+        world[bucket] = [(bucket * 10 + i, region, f"tag{bucket // 3}") for i in range(3)]
+    run(detect, world, FIRST + 4 * DAY, DAY)
+    assert detect.rows_live <= 120, "some were forgotten"
+    rows, bank = detect._rows, detect.bank
+    assert isinstance(bank, ScanBank)
+    for row, key in enumerate(rows.keys):
+        if key.startswith("pair/"):
+            region = rows.of["region/" + key.split("/")[1]]
+            assert bank.baseline._parents[row] == region, key

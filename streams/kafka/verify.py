@@ -1,0 +1,107 @@
+"""Are the alerts that workers wrote those of a replay of the same log?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.codec import encode_alert
+from streams.codec.confirmed import confirmed
+from streams.errors import BrokerError
+from streams.kafka.layout import units
+from streams.kafka.store import bounds, newest_place, read_range
+from streams.replay import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.kafka.ground import Ground
+    from streams.logs import Log
+    from streams.settings import Settings
+
+STANDSTILL_SECONDS = 60.0
+"""So long a unit may not move that has something left to read: a takeover takes a tenth of it."""
+_LOOK_SECONDS = 0.5
+
+
+class Difference(NamedTuple):
+    """The first confirmed alert that differs; None where there is none."""
+
+    number: int
+    live: bytes | None
+    replayed: bytes | None
+
+
+def replayed(settings: Settings, logs: Sequence[Log]) -> list[bytes]:
+    """The confirmed alerts of a replay."""
+    run = Replay(settings, logs, on_reject=lambda _: None)
+    return _confirmed(encode_alert(alert) for alert in run.run())
+
+
+async def live(ground: Ground) -> list[bytes]:
+    """The confirmed alerts that workers have written, once they have read all there is.
+
+    Raises:
+        BrokerError: they stand still.
+    """
+    await caught_up(ground)
+    topic = ground.topics.alerts
+    first, end = await bounds(ground.options, topic, 0)
+    alerts: list[bytes] = []
+    async for messages in read_range(ground.options, topic, 0, first, end):
+        alerts += [message.value for message in messages if message.value is not None]
+    return _confirmed(alerts)
+
+
+def difference(live: Sequence[bytes], replayed: Sequence[bytes]) -> Difference | None:
+    """Where two lists of alerts part, None if they are the same."""
+    for number in range(max(len(live), len(replayed))):
+        mine = live[number] if number < len(live) else None
+        other = replayed[number] if number < len(replayed) else None
+        if mine != other:
+            return Difference(number + 1, mine, other)
+    return None
+
+
+async def caught_up(ground: Ground) -> None:
+    """Wait until all units have read all there is, and said what it led to.
+
+    Raises:
+        BrokerError: one that has something left to read stands still.
+    """
+    last: dict[str, int] | None = None
+    moved = time.monotonic()
+    while True:
+        left = await lags(ground)
+        if not any(left.values()) and left == last:
+            return
+        if left != last:
+            moved = time.monotonic()
+        elif time.monotonic() - moved > STANDSTILL_SECONDS:
+            behind = ", ".join(f"{unit} ({n})" for unit, n in left.items() if n)
+            raise BrokerError(
+                f"the workers stand still, with messages left to read by {behind}: are they "
+                "running, with all stages?"
+            )
+        last = left
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def lags(ground: Ground) -> dict[str, int]:
+    """By unit, how many offsets of its input it has not answered yet; 1 if it never ran."""
+    left: dict[str, int] = {}
+    for unit in units(ground):
+        place = await newest_place(ground.options, ground.topics.state, unit.state_partition)
+        ends = [await bounds(ground.options, unit.topic, number) for number in unit.inputs]
+        left[unit.name] = 1
+        if place is not None:
+            pairs = zip(unit.inputs, ends, strict=True)
+            left[unit.name] = sum(
+                end - place.positions.get(number, 0) for number, (_, end) in pairs
+            )
+    return left
+
+
+def _confirmed(alerts: Iterable[bytes]) -> list[bytes]:
+    return [line for alert in alerts if (line := confirmed(alert)) is not None]
