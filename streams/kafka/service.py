@@ -86,6 +86,7 @@ class StageService(Service):
         self._owners: dict[TopicPartition, int] = {}
         self._settling = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._consumers: list[AIOKafkaConsumer] = []
 
     # -- life cycle ------------------------------------------------------------------------------
 
@@ -99,6 +100,7 @@ class StageService(Service):
             auto_offset_reset="none",
             max_partition_fetch_bytes=FETCH_BYTES,
         )
+        self._consumers.append(self._reader)
         await self._reader.start()
         self._member = AIOKafkaConsumer(
             **self.ground.options,
@@ -111,13 +113,15 @@ class StageService(Service):
             max_poll_interval_ms=1 << 30,
             partition_assignment_strategy=(StickyPartitionAssignor,),
         )
+        self._consumers.append(self._member)
         self._member.subscribe([self._group_topic], listener=_Listener(self))
         await self._member.start()
 
     async def on_stop(self) -> None:
         """Give up all units, and leave the group."""
         await self.revoked()
-        for consumer in (self._member, self._reader):
+        # Of one that could not be started, too; the member first.
+        for consumer in reversed(self._consumers):
             with contextlib.suppress(Exception):
                 await consumer.stop()
 
@@ -160,10 +164,10 @@ class StageService(Service):
             self._changed.clear()
             self._epoch, self._fed, self._worked = self._epoch + 1, 0, 0
             for number in sorted(self._wanted - self._units.keys()):
-                unit = Unit(self.ground, self._spec(number))
+                unit = Unit(self.ground, self._spec(number), self._fatal)
                 await unit.load()
                 self._units[number] = unit
-                unit.start(self._fatal)
+                unit.start()
             self._owners = {
                 TopicPartition(unit.spec.topic, partition): number
                 for number, unit in self._units.items()
