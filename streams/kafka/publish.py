@@ -35,6 +35,9 @@ BATCH_BYTES = 256 << 10
 BATCHES_BYTES_MAX = 64 << 20
 """Of all partitions: one batch is filled while two others are on their way."""
 
+PATIENCE_MS = 300_000
+"""So long an outage is waited out: who begins anew would publish everything twice."""
+
 LINGER_S = 0.005
 """A pause that is shorter is not made: batches would be tiny."""
 
@@ -108,6 +111,7 @@ class Publisher:
             enable_idempotence=True,
             max_batch_size=min(BATCH_BYTES, BATCHES_BYTES_MAX // self.partitions // 3),
             max_request_size=2 * MESSAGE_BYTES,
+            request_timeout_ms=PATIENCE_MS,
         )
         async with connected(producer, self._settings):
             outbox = _Outbox(producer, self.topic, self.partitions)

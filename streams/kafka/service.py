@@ -88,6 +88,7 @@ class StageService(Service):
         self._owners: dict[TopicPartition, int] = {}
         self._settling = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._consumers: list[AIOKafkaConsumer] = []
 
     # -- life cycle ------------------------------------------------------------------------------
 
@@ -101,6 +102,7 @@ class StageService(Service):
             auto_offset_reset="none",
             max_partition_fetch_bytes=FETCH_BYTES,
         )
+        self._consumers.append(self._reader)
         await self._reader.start()
         self._member = AIOKafkaConsumer(
             **self.ground.options,
@@ -112,6 +114,7 @@ class StageService(Service):
             rebalance_timeout_ms=max(kafka.session_timeout_ms, 30_000),
             partition_assignment_strategy=(StickyPartitionAssignor,),
         )
+        self._consumers.append(self._member)
         self._member.subscribe([self._group_topic], listener=_Listener(self))
         await self._member.start()
 
@@ -121,7 +124,8 @@ class StageService(Service):
             await self.revoked()
         except BaseException as error:  # noqa: BLE001 - crash only
             self._fatal(error)
-        for consumer in (self._member, self._reader):
+        # Of one that could not be started, too; the member first.
+        for consumer in reversed(self._consumers):
             # In the midst of a rebalance a member waits for the slowest of the others.
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
@@ -180,10 +184,10 @@ class StageService(Service):
             self._changed.clear()
             self._epoch, self._fed, self._worked = self._epoch + 1, 0, 0
             for number in sorted(self._wanted - self._units.keys()):
-                unit = Unit(self.ground, self._spec(number))
+                unit = Unit(self.ground, self._spec(number), self._fatal)
                 await unit.load()
                 self._units[number] = unit
-                unit.start(self._fatal)
+                unit.start()
             self._owners = {
                 TopicPartition(unit.spec.topic, partition): number
                 for number, unit in self._units.items()

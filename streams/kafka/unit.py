@@ -18,7 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams.errors import StateError
+from streams.errors import BrokerError, StateError
 from streams.kafka.frames import frames
 from streams.kafka.log import log
 from streams.kafka.rebuild import check, kept_bytes, rebuild, way_out
@@ -34,7 +34,7 @@ from streams.kafka.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from streams.kafka.ground import Ground, Spec, Watch
     from streams.kafka.machines import Machine, Message, Taken
@@ -59,6 +59,9 @@ MAX_REQUEST = 2 << 20
 BATCH_BYTES = 900_000
 """Brokers refuse batches of over a megabyte, unless a topic says otherwise."""
 TRANSACTION_TIMEOUT_MS = 60_000
+ROUND_SECONDS_MAX = 75.0
+"""Who has not ended a round by then never will: brokers have given up its transaction, and aiokafka
+can wait for ever for what a producer that was fenced had under way."""
 
 
 @dataclass
@@ -72,10 +75,19 @@ class _Round:
 
 @dataclass
 class Unit:
-    """See the module; ``load`` and ``start`` it, let it ``take``, ``close`` it."""
+    """See the module; ``load`` and ``start`` it, let it ``take``, ``close`` it.
+
+    Attributes:
+        ground: what it shares with others.
+        spec: what it is.
+        fatal: called with what goes wrong where nobody waits for it.
+        machine: its stage.
+        positions: by input partition, the first message that was not taken yet.
+    """
 
     ground: Ground
     spec: Spec
+    fatal: Callable[[BaseException], None]
     machine: Machine = field(init=False)
     positions: dict[int, int] = field(default_factory=dict)
     _outbox: list[Message] = field(default_factory=list)
@@ -195,12 +207,12 @@ class Unit:
         self._snapshot_wanted = True
         self._news.set()
 
-    def start(self, fatal: Callable[[BaseException], None]) -> None:
-        """Make rounds from now on; what goes wrong in them is ``fatal``."""
-        self._tasks = [asyncio.create_task(_run(self._make_rounds(), fatal))]
+    def start(self) -> None:
+        """Make rounds from now on."""
+        self._tasks = [asyncio.create_task(_run(self._make_rounds(), self.fatal))]
         if self.spec.watch is not None:
             watch = self.spec.watch(self.ground)
-            self._tasks.append(asyncio.create_task(_run(self._keep_watch(watch), fatal)))
+            self._tasks.append(asyncio.create_task(_run(self._keep_watch(watch), self.fatal)))
 
     async def _keep_watch(self, watch: Watch) -> None:
         try:
@@ -278,7 +290,7 @@ class Unit:
         return time.monotonic() - self._snapshot_time > SNAPSHOT_SECONDS
 
     async def _round(self) -> None:
-        async with self._one_round:
+        async with self._one_round, self._watched():
             sealed = self._seal()
             step = functools.partial(self.ground.step, self.spec.name)
             step("round begins")
@@ -308,6 +320,19 @@ class Unit:
                 step("place is sent")
             self._place = place
             step("round has ended")
+
+    @contextlib.asynccontextmanager
+    async def _watched(self) -> AsyncIterator[None]:
+        """A round that does not end is the worker's end: a worker that waits helps nobody."""
+        late = BrokerError(
+            f"{self.spec.name}: Kafka has not taken its results within {ROUND_SECONDS_MAX:.0f} s"
+        )
+        # No timeout, which would only cancel: the transaction's end would be waited for then.
+        timer = asyncio.get_running_loop().call_later(ROUND_SECONDS_MAX, self.fatal, late)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _keep(self, sealed: _Round) -> Place:
         """Send the snapshot, if there is one; the place of the round."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from random import Random
 
     from tests.broker import Broker
@@ -21,6 +22,7 @@ STEPS = (
     "place is sent",
     "round has ended",
 )
+RARE = "snapshot is sent"
 OTHERS = ("kill", "rolling restart", "add", "remove", "zombie", "broker stops", "broker is killed")
 KINDS = (*STEPS, *OTHERS)
 WEIGHTS = (6, 6, 6, 6, 6, 45, 3, 6, 6, 4, 3, 3)
@@ -31,7 +33,7 @@ DOWN_S = 10.0
 RECOVERED_S = 90.0
 STOPPED_S = 15.0
 """A worker that has not stopped after 20 seconds ends itself."""
-ARMED_S = 15.0
+ARMED_S = 10.0
 """A step of a unit that has nothing to say may not come."""
 
 
@@ -56,6 +58,7 @@ class Chaos:
 
     Attributes:
         recoveries: after kills of a single worker during which nothing else happened.
+        say: called with each line of what is done.
         stuck: numbers of workers that did not stop when they were told to.
     """
 
@@ -63,17 +66,20 @@ class Chaos:
     broker: Broker
     session_s: float
     random: Random
+    say: Callable[[str], None]
     recoveries: list[Recovery] = field(default_factory=list)
     stuck: list[int] = field(default_factory=list)
+    _struck: int = 0
     _began: float = field(default_factory=time.monotonic)
 
     def note(self, what: str) -> None:
-        """Print what is done: of a test that fails, pytest shows that."""
+        """Say what is done, and when."""
         took = time.monotonic() - self._began
-        print(f"{took:7.1f} s  {time.strftime('%H:%M:%S')}  {what}", flush=True)  # noqa: T201
+        self.say(f"{took:7.1f} s  {time.strftime('%H:%M:%S')}  {what}")
 
     def strike(self, kind: str) -> None:
         """Do one harm, and as a rule wait until it is overcome."""
+        self._struck += 1
         if kind in STEPS:
             self.crash_at(kind)
         elif kind == "kill":
@@ -107,11 +113,10 @@ class Chaos:
     def crash_at(self, step: str) -> None:
         """SIGKILL at a step of a round; the worker itself does it."""
         unit = self.random.choice(["", "ingest-0", "detect", "correlate"])
-        calls = self.random.randint(1, 4)
         before = len(self._crashes())
-        self.workers.arm(step, unit, calls)
-        if not self.workers.crashed(ARMED_S):
-            # A unit keeps a snapshot when it is given up.
+        self.workers.arm(step, unit, self.random.randint(1, 4))
+        if not self.workers.crashed(1.0 if step == RARE else ARMED_S):
+            # A unit that is given up makes a round, and keeps a snapshot.
             self.workers.arm(step)
             self._victim().send(signal.SIGTERM)
             if not self.workers.crashed(ARMED_S):
@@ -209,15 +214,25 @@ class Chaos:
         time.sleep(self.random.uniform(2.0, 8.0))
 
     def report(self) -> str:
-        """How long recoveries took."""
+        """How many faults there were, how long recoveries took, and which workers ended why."""
+        return "\n".join((f"{self._struck} faults", *self._times(), *self._deaths()))
+
+    def _times(self) -> Iterator[str]:
         if len(self.recoveries) < 2:
-            return f"recoveries: {self.recoveries}"
-        lines = [f"{len(self.recoveries)} kills of a single worker, until its units"]
+            return
+        yield f"{len(self.recoveries)} kills of a single worker, until its units"
         for name in Recovery._fields:
             times = sorted(getattr(recovery, name) for recovery in self.recoveries)
             high = statistics.quantiles(times, n=20, method="inclusive")[-1]
-            lines.append(
+            yield (
                 f"  {name:6}: median {statistics.median(times):.1f} s, 95 % within {high:.1f} s, "
                 f"all within {times[-1]:.1f} s"
             )
-        return "\n".join(lines)
+
+    def _deaths(self) -> Iterator[str]:
+        """Those that were neither told to end nor killed."""
+        ended = [death for worker in self.workers.all for death in worker.deaths]
+        for death in sorted(ended):
+            if death.code not in {0, -signal.SIGKILL}:
+                at = time.strftime("%H:%M:%S", time.localtime(death.at))
+                yield f"{at} process {death.pid} ended with code {death.code}: {death.said[:160]}"

@@ -233,6 +233,8 @@ class Publication(threading.Thread):
 
     def last(self, until_ms: int, seconds: float) -> None:
         """Go on at such a speed that event time takes so long until it is there."""
+        if self._failed is not None:
+            raise self._failed
         publisher = self._publisher
         clock_ms = publisher._spread.clock_ms if publisher._spread else None
         if clock_ms is not None and publisher._speed is not None:

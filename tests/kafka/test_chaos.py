@@ -6,6 +6,7 @@ are others each time, and the seed is printed.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import random
 import secrets
@@ -25,6 +26,7 @@ from tests.kafka.pipeline import Pipeline
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streams.simulate.simulation import Simulation
     from tests.broker import Broker
     from tests.conftest import ChaosAsked
 
@@ -45,6 +47,34 @@ SETTINGS = (
 )
 
 
+def undisturbed(pipeline: Pipeline, log: bytes) -> int:
+    """Work on a log with one worker to which nothing happens; how many records it has."""
+    pipeline.create()
+    with Workers(pipeline.config, pipeline.folder, 1) as workers:
+        published = pipeline.publish(log).done()
+        pipeline.wait(workers)
+        workers.stop()
+    return published
+
+
+def shaken(pipeline: Pipeline, chaos: Chaos, faults: list[str], world: Simulation) -> int:
+    """Publish a log so slowly that it lasts until all faults are over; how many records it has."""
+    seconds = FAULT_S * (len(faults) + 1)
+    began = time.monotonic()
+    speed = (world.end_ms - world.start_ms) / 1000 / seconds
+    publication = pipeline.publish(b"".join(world.blocks()), speed)
+    time.sleep(FAULT_S)
+    for number, kind in enumerate(faults, 1):
+        chaos.strike(kind)
+        per_fault = (time.monotonic() - began) / number
+        publication.last(world.end_ms, per_fault * (len(faults) + 1 - number))
+    publication.rush()
+    published = publication.done()
+    pipeline.wait(chaos.workers)
+    chaos.workers.stop()
+    return published
+
+
 # During outages aiokafka loses connections, of the publisher that runs in this process.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_chaos(
@@ -55,56 +85,43 @@ def test_chaos(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """No alert is lost, none comes twice, and state is what it would be without any fault."""
+
+    def say(line: str) -> None:
+        """A long run is watched; what a short one did is shown when it fails."""
+        with capsys.disabled() if chaos.faults > FEW_FAULTS else contextlib.nullcontext():
+            print(line, flush=True)  # noqa: T201
+
     seed = secrets.randbelow(1_000_000) if chaos.seed is None else chaos.seed
-    print(f"SURGEWATCH_CHAOS_SEED={seed} SURGEWATCH_CHAOS_FAULTS={chaos.faults}")  # noqa: T201
+    say(f"SURGEWATCH_CHAOS_SEED={seed} SURGEWATCH_CHAOS_FAULTS={chaos.faults}")
     days = 2.0 if chaos.faults <= FEW_FAULTS else 7.0
     world = simulate("kitchen_sink", days=days, rate=RATE, seed=SEED)
-    log = b"".join(world.blocks())
-    bootstrap = broker.bootstrap
-
-    golden = Pipeline(tmp_path / "golden", bootstrap, f"{prefix}.golden", PARTITIONS, SETTINGS)
-    golden.create()
-    with Workers(golden.config, golden.folder, 1) as workers:
-        published = golden.publish(log).done()
-        golden.wait(workers)
-        workers.stop()
+    golden, other = (
+        Pipeline(tmp_path / name, broker.bootstrap, f"{prefix}.{name}", PARTITIONS, SETTINGS)
+        for name in ("golden", "shaken")
+    )
+    published = undisturbed(golden, b"".join(world.blocks()))
     # Of the partitions, since some posts of this log come later than is allowed.
     parts = {f"{n}.jsonl": joined(golden.posts(n)) for n in range(PARTITIONS)}
     expected = confirmed(replay(parts, golden.settings).lines)
     assert len(expected) > 10
     assert confirmed(golden.alerts()) == expected
 
-    shaken = Pipeline(tmp_path / "shaken", bootstrap, f"{prefix}.shaken", PARTITIONS, SETTINGS)
-    shaken.create()
+    other.create()
     faults = plan(chaos.faults, random.Random(seed))  # noqa: S311 - to be had again
-    with Workers(shaken.config, shaken.folder, WORKERS, SNAPSHOT_WORK) as workers:
-        struck = Chaos(workers, broker, SESSION_S, random.Random(seed + 1))  # noqa: S311
-        began = time.monotonic()
-        publication = shaken.publish(log, days * 86_400 / (FAULT_S * (len(faults) + 1)))
+    with Workers(other.config, other.folder, WORKERS, SNAPSHOT_WORK) as workers:
+        striker = Chaos(workers, broker, SESSION_S, random.Random(seed + 1), say)  # noqa: S311
         try:
-            time.sleep(5.0)
-            for number, kind in enumerate(faults, 1):
-                struck.strike(kind)
-                per_fault = (time.monotonic() - began) / number
-                publication.last(world.end_ms, per_fault * (len(faults) + 1 - number))
-            publication.rush()
-            assert publication.done() == published
-            shaken.wait(workers)
-            workers.stop()
+            assert shaken(other, striker, faults, world) == published
         except BaseException:
-            print(workers.said())  # noqa: T201
+            say(workers.said())
             raise
-        deaths = sorted(death for worker in workers.all for death in worker.deaths)
     with capsys.disabled():
-        print(f"\nseed {seed}, {len(faults)} faults, {struck.report()}")  # noqa: T201
-        for death in deaths:
-            if death.code not in {0, -signal.SIGKILL}:
-                at = time.strftime("%H:%M:%S", time.localtime(death.at))
-                print(at, death.pid, death.code, death.said[:200])  # noqa: T201
+        print(f"\nseed {seed}, {striker.report()}")  # noqa: T201
 
-    assert confirmed(shaken.alerts()) == expected
+    assert confirmed(other.alerts()) == expected
+    assert striker.stuck == []
     assert not [worker.number for worker in workers.all if "fetches were lost" in worker.said]
-    before, after = golden.left(), shaken.left()
+    before, after = golden.left(), other.left()
     for unit, state in before.states.items():
         assert differences(state, after.states[unit]) == [], unit
     intake = after.intake

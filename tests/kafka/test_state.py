@@ -88,7 +88,7 @@ async def loaded(
     (spec,) = [spec for spec in units(ground) if spec.name == name]
     for attribute, value in changes.items():
         setattr(spec, attribute, value)
-    unit = Unit(ground, spec)
+    unit = Unit(ground, spec, pytest.fail)
     try:
         await unit.load()
         yield unit

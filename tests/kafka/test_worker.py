@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,15 @@ def take_some(self, partition, messages):
         raise ZeroDivisionError("planted")
     return take(self, partition, messages)
 machines.DetectMachine.take = take_some
+"""
+
+NOTHING_IS_SENT = """
+import asyncio
+import streams.kafka.unit as unit
+unit.ROUND_SECONDS_MAX = 2.0
+async def send(*args, **options):
+    await asyncio.Event().wait()
+unit.AIOKafkaProducer.send = send
 """
 
 
@@ -160,6 +170,16 @@ def test_failure_inside(tmp_path: Path, bootstrap: str, prefix: str) -> None:
         worker.catch_up()
         assert worker.stop() == 0
     assert confirmed(pipeline.alerts()) == confirmed(replay(WORLD.log, pipeline.settings).lines)
+
+
+def test_round_without_end(tmp_path: Path, bootstrap: str, prefix: str) -> None:
+    """A worker whose results Kafka never takes does not wait for ever, and says why it ends."""
+    pipeline = made(tmp_path, bootstrap, prefix)
+    with Lone(pipeline, program=changed(NOTHING_IS_SENT)) as worker:
+        assert worker.code() == 1
+        said = worker.said()
+    why = "Kafka has not taken its results within 2 s"
+    assert re.search(rf"surgewatch worker stops: (ingest-0|detect|correlate): {why}$", said)
 
 
 def test_the_faust_way(tmp_path: Path, bootstrap: str, prefix: str) -> None:
