@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from streams.console.progress import ReplayProgress
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that can move its cursor, wherever the tests run."""
+    monkeypatch.setenv("TERM", "xterm")
 
 
 class Clock:
