@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
@@ -12,11 +15,30 @@ from streams.kafka.reading import read
 from streams.kafka.topics import partitions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from streams.settings import Settings
 
 WAIT_S = 60
+
+SURGEWATCH = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from streams.cli import main; sys.exit(main())"
+)
+"""The program, which hears Ctrl-C even where a shell has started the tests in the background."""
+
+
+@contextlib.contextmanager
+def running(*args: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a process of its own, which does not outlive the test."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SURGEWATCH, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 async def values(settings: Settings, topic: str) -> list[list[bytes | None]]:

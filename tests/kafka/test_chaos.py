@@ -75,6 +75,7 @@ def shaken(pipeline: Pipeline, chaos: Chaos, faults: list[str], world: Simulatio
     return published
 
 
+@pytest.mark.timeout(0)  # as long as faults are asked for
 # During outages aiokafka loses connections, of the publisher that runs in this process.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_chaos(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,7 @@ from streams.kafka.topics import Topics, TopicSpec, _Cluster, create
 from streams.logs import open_log
 from streams.settings import load
 from tests.harness import confirmed, joined, post
-from tests.kafka.reader import WAIT_S, values
+from tests.kafka.reader import WAIT_S, running, values
 from tests.property.small_worlds import generator, sparse
 from tests.property.test_spread import records, spread
 
@@ -169,16 +167,14 @@ def test_interrupted(made: Topics, config: Path, settings: Settings, tmp_path: P
     """Ctrl-C ends it in a moment, with all that was due sent, no last marker, and exit code 1."""
     lines = posts(100_000)
     log = write(tmp_path / "log.jsonl", lines)
-    command = [sys.executable, "-m", "streams.cli", "publish", log, "--config", config]
-    with subprocess.Popen(
-        [*command, "--speed", "100x"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with running("publish", log, "--config", config, "--speed", "100x") as process:
         deadline = time.monotonic() + WAIT_S
         while not sum(map(len, asyncio.run(values(settings, made.posts)))):
             assert time.monotonic() < deadline
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=15)
-    assert (process.returncode, out) == (1, "")
+        out, said = process.communicate(timeout=WAIT_S)
+    err = said.decode()
+    assert (process.returncode, out) == (1, b"")
     count = int(err.split()[1].replace(",", ""))
     assert ", not all\n" in err
     assert err.endswith("surgewatch: interrupted\n")

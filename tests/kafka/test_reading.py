@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ from streams.kafka.reading import Recorder, alerts
 from streams.kafka.topics import Topics, create
 from streams.logs import open_log
 from tests.harness import post
-from tests.kafka.reader import WAIT_S, send, values
+from tests.kafka.reader import WAIT_S, running, send, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,8 +183,7 @@ def test_followed_until_interrupted(
 ) -> None:
     """Alerts come as they are written, until Ctrl-C, or until nobody reads them any more."""
     asyncio.run(send(settings, made.alerts, b"1"))
-    command = [sys.executable, "-m", "streams.cli", "alerts", "--follow", "--config", config]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running("alerts", "--follow", "--config", config) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == b"1\n"
@@ -197,7 +194,7 @@ def test_followed_until_interrupted(
             asyncio.run(send(settings, made.alerts, b"3"))
         else:
             process.send_signal(sent)
-        assert process.wait(15) == 1
+        assert process.wait(WAIT_S) == 1
         err = process.stderr.read()
     assert err == (b"surgewatch: interrupted\n" if sent else b"")
 
@@ -205,11 +202,8 @@ def test_followed_until_interrupted(
 def test_recording_is_followed(made: Topics, settings: Settings, config: Path) -> None:
     """A recording goes on until Ctrl-C, whole lines in its files all the time."""
     directory = config.parent / "rec"
-    command = [sys.executable, "-m", "streams.cli", "record", "--follow", "--out", directory]
     asyncio.run(send(settings, made.posts, GOOD))
-    with subprocess.Popen(
-        [*command, "--config", config], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with running("record", "--follow", "--out", directory, "--config", config) as process:
         file = directory / "posts-000.jsonl"
         for count in (1, 2):
             deadline = time.monotonic() + WAIT_S
@@ -218,7 +212,7 @@ def test_recording_is_followed(made: Topics, settings: Settings, config: Path) -
                 time.sleep(0.05)
             asyncio.run(send(settings, made.posts, GOOD))
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=WAIT_S)
     assert (process.returncode, err) == (1, b"surgewatch: interrupted\n")
     assert out.startswith(b"recorded ")
     assert asyncio.run(values(settings, made.posts)) == [[GOOD] * 3, []]
