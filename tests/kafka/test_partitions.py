@@ -104,6 +104,26 @@ def test_idle(tmp_path: Path, bootstrap: str, prefix: str) -> None:
     assert confirmed(replay(parts, pipeline.settings).lines) == alerts
 
 
+def test_silent_after_a_backlog(tmp_path: Path, bootstrap: str, prefix: str) -> None:
+    """A partition that falls silent after much was left to read is silent like any other."""
+    quick = '\nidle_after = "1s"\n'
+    pipeline = Pipeline(tmp_path, bootstrap, prefix, 2, quick + WORLD.tables)
+    pipeline.create()
+    lines, start = [item.line for item in WORLD.items], WORLD.items[0].at_ms
+    backlog = [post(n, start, f"home{n}", "CN") for n in range(3_000)]
+    put(pipeline, 1, encode_tick(start), *backlog)
+    put(pipeline, 0, *lines[:100])
+
+    def moved() -> bool:
+        put(pipeline, 0, lines[0])
+        return _marked(pipeline, 1) > start
+
+    with Lone(pipeline) as worker:
+        worker.until_loaded("ingest-0", "ingest-1", "detect", "correlate")
+        until(moved, worker)
+        assert worker.stop() == 0
+
+
 def _marked(pipeline: Pipeline, partition: int) -> int:
     """The event time of the last marker in a partition."""
     markers = [value for value in pipeline.posts(partition) if b"surgewatch_tick" in value]
