@@ -60,8 +60,8 @@ BATCH_BYTES = 900_000
 """Brokers refuse batches of over a megabyte, unless a topic says otherwise."""
 TRANSACTION_TIMEOUT_MS = 60_000
 ROUND_SECONDS_MAX = 75.0
-"""Who has not ended a round by then has had its transaction ended by the brokers; a worker that waits
-for whatever it may be helps nobody."""
+"""Who has not ended a round by then has had its transaction ended by the brokers; a worker that
+waits for whatever it may be helps nobody."""
 
 
 @dataclass
