@@ -167,20 +167,18 @@ async def _newest_place(options: Mapping[str, Any], topic: str, partition: int) 
 
 async def bounds(options: Mapping[str, Any], topic: str, partition: int) -> tuple[int, int]:
     """Offset of the first message that a partition holds, and of the next that it will."""
-    tp = TopicPartition(topic, partition)
-    async with _reader(options) as consumer:
-        first = await consumer.beginning_offsets([tp])
-        end = await consumer.end_offsets([tp])
-        return first[tp], end[tp]
+    return (await ranges(options, topic, [partition]))[partition]
 
 
-async def beginnings(
+async def ranges(
     options: Mapping[str, Any], topic: str, partitions: Sequence[int]
-) -> dict[int, int]:
-    """Offset of the first message that each of some partitions holds."""
+) -> dict[int, tuple[int, int]]:
+    """The bounds of some partitions, by partition."""
+    tps = [TopicPartition(topic, partition) for partition in partitions]
     async with _reader(options) as consumer:
-        tps = [TopicPartition(topic, partition) for partition in partitions]
-        return {tp.partition: at for tp, at in (await consumer.beginning_offsets(tps)).items()}
+        firsts = await consumer.beginning_offsets(tps)
+        ends = await consumer.end_offsets(tps)
+        return {tp.partition: (firsts[tp], ends[tp]) for tp in tps}
 
 
 @contextlib.asynccontextmanager

@@ -183,11 +183,6 @@ def _partitions_to_make(settings: Settings, asked: int | None, existing: Mapping
     return asked
 
 
-async def check(settings: Settings) -> list[str]:
-    """What is wrong with the topics, a line each; otherwise like ``examine``."""
-    return (await examine(settings)).problems
-
-
 async def examine(settings: Settings, partitions: int | None = None) -> Findings:
     """Look for what is wrong with the topics.
 

@@ -27,8 +27,7 @@ from streams.kafka.store import (
     PLACE_VERSION,
     SNAPSHOT,
     Place,
-    beginnings,
-    bounds,
+    ranges,
     read_kept,
     require,
 )
@@ -151,12 +150,11 @@ class Unit:
             StateError: the first message is no longer there of one that was.
         """
         spec = self.spec
-        firsts = await beginnings(self.ground.options, spec.topic, spec.inputs)
-        for partition, first in firsts.items():
+        held = await ranges(self.ground.options, spec.topic, spec.inputs)
+        for partition, (first, end) in held.items():
             with way_out(spec.name):
                 position = self.positions.setdefault(partition, first)
                 require(spec.topic, partition, position, first)
-                _, end = await bounds(self.ground.options, spec.topic, partition)
                 if position > end:
                     raise StateError(
                         f"{spec.topic} partition {partition} ends at offset {end}, and all before "

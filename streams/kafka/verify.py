@@ -10,7 +10,7 @@ from streams.codec import encode_alert
 from streams.codec.confirmed import confirmed
 from streams.errors import BrokerError
 from streams.kafka.layout import units
-from streams.kafka.store import bounds, newest_place, read_range
+from streams.kafka.store import bounds, newest_place, ranges, read_range
 from streams.replay import Replay
 
 if TYPE_CHECKING:
@@ -98,12 +98,11 @@ async def lags(ground: Ground) -> dict[str, int]:
     left: dict[str, int] = {}
     for unit in units(ground):
         place = await newest_place(ground.options, ground.topics.state, unit.state_partition)
-        ends = [await bounds(ground.options, unit.topic, number) for number in unit.inputs]
+        held = await ranges(ground.options, unit.topic, unit.inputs)
         left[unit.name] = 1
         if place is not None:
-            pairs = zip(unit.inputs, ends, strict=True)
             left[unit.name] = sum(
-                end - place.positions.get(number, 0) for number, (_, end) in pairs
+                end - place.positions.get(number, 0) for number, (_, end) in held.items()
             )
     return left
 

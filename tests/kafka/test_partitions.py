@@ -217,7 +217,7 @@ def test_added(tmp_path: Path, bootstrap: str, prefix: str) -> None:
     posts = pipeline.topics.posts
     assert f"{posts} has 3 partitions now, and the pipeline counts 2: run" in said
     assert '"surgewatch topics create --partitions 3", then start the workers again' in said
-    problems = asyncio.run(topics_module.check(pipeline.settings))
+    problems = asyncio.run(topics_module.examine(pipeline.settings)).problems
     assert f"{pipeline.topics.tallies}: partitions: 2; 3 are needed" in problems
     asyncio.run(topics_module.create(pipeline.settings, 3))
     grown = Pipeline(tmp_path, bootstrap, prefix, 3, WORLD.tables)
