@@ -16,7 +16,6 @@ from streams.kafka.topics import (
     Topics,
     TopicSpec,
     _Cluster,
-    check,
     create,
     examine,
     owns_posts,
@@ -50,6 +49,11 @@ async def grow(settings: Settings, topic: str, partitions: int) -> None:
     async with connected(AIOKafkaAdminClient(**client_options(settings)), settings) as admin:
         await admin.create_partitions({topic: NewPartitions(partitions)})
         await _Cluster(admin).wait_for([TopicSpec(topic, partitions, {})])
+
+
+async def check(settings: Settings) -> list[str]:
+    """What is wrong with the topics."""
+    return (await examine(settings)).problems
 
 
 def test_names() -> None:
