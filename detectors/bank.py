@@ -58,16 +58,18 @@ class Verdict(NamedTuple):
 class Bank(Protocol):
     """A detector over many series."""
 
-    def resize(self, parents: IntArray) -> None:
+    def resize(self, parents: IntArray, countries: IntArray | None = None) -> None:
         """Make room for as many rows as ``parents`` has, old ones first and unchanged.
 
         Args:
             parents: for each row the row it may borrow strength from (``all`` for a region or a
                 hashtag, the region for a pair), or -1; a parent comes before its children.
+            countries: for each row the country whose holidays it keeps, as a number
+                (``detectors.holiday``), 0 for none; None for none at all.
         """
 
     def expose(self, tests_per_week: float) -> None:
-        """Say how many chances of a false alarm a week brings: (series, bucket) with a post."""
+        """Say how many chances of a false alarm a week brings: (series, bucket) with users."""
 
     def score_many(
         self,

@@ -3,9 +3,10 @@
 The unit of learning is an hour. An hour is learned two hours after it ended, against the forecast
 made for it, and clipped (winsorised), so that a surge hardly raises its own expectation; a clipped
 hour says nothing of the dispersion, so that a surge does not widen its own band. The rate is an
-exponentially forgetting mean; the hour-of-day profile of a sparse series is shrunk towards its
-parent's (the region of a pair, ``all`` of a region or hashtag), and the dispersion towards a prior.
-Both are conjugate-style shrinkages: a prior worth a few counts, beside the counts.
+exponentially forgetting mean, led on by its trend where it grows; the hour-of-day profile of a
+sparse series is shrunk towards its parent's (the region of a pair, ``all`` of a region or hashtag),
+and the dispersion towards a prior. Both are conjugate-style shrinkages: a prior worth a few counts,
+beside the counts. What the hours of a week and holidays change stands in ``detectors.week``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from detectors.week import HOURS, LEARNS_AFTER_HOURS, Week, has_own
+
 if TYPE_CHECKING:
     from detectors.bank import FloatArray, IntArray
 
-HOURS = 24
 LAG_HOURS = 2
 
 RATE_HALF_LIFE_HOURS = 48.0
@@ -30,6 +32,13 @@ PRIOR_USERS = 0.5
 PRIOR_HOURS = 1.0
 PROFILE_PRIOR = 8.0
 """Users an hour of the day must have brought for its own count to weigh as much as the parent's."""
+SLOW_HALF_LIFE_HOURS = 168.0
+TREND_EXPONENT = 0.41
+"""Of steady growth the rate's mean is 71 h old (its half-life over ln 2, and the lag) and the slow
+mean 173 h older: the ratio of the two, to the power of 71/173, leads from the rate to now."""
+TREND_MAX = 1.6
+TREND_PRIOR = 200.0
+"""Users in memory from which half of the trend that they show is believed."""
 DISPERSION_PRIOR = 0.05
 DISPERSION_PRIOR_WEIGHT = 30.0
 DISPERSION_MIN = 0.004
@@ -45,6 +54,7 @@ COVERED_MIN = 0.9
 
 _RATE_DECAY = 0.5 ** (1.0 / RATE_HALF_LIFE_HOURS)
 _PROFILE_DECAY = 0.5 ** (1.0 / PROFILE_HALF_LIFE_DAYS)
+_SLOW_DECAY = 0.5 ** (1.0 / SLOW_HALF_LIFE_HOURS)
 _CLIPPED_DECAY = 0.5 ** (1.0 / CLIPPED_HALF_LIFE_HOURS)
 _DISPERSION_DECAY = 0.5 ** (1.0 / DISPERSION_HALF_LIFE_HOURS)
 
@@ -52,6 +62,8 @@ _DISPERSION_DECAY = 0.5 ** (1.0 / DISPERSION_HALF_LIFE_HOURS)
 _FIELDS = (
     "mass",
     "exposure",
+    "slow_mass",
+    "slow_exposure",
     "square",
     "excess",
     "profile_mass",
@@ -76,12 +88,15 @@ class Baseline:
         profile: hour-of-day factors, about 1 on average, shape (capacity, 24).
         clipped: share of the recent hours that were clipped, shape (capacity,).
         busiest: expected fresh users of row 0 in its busiest hour of the day.
+        week: the shapes of the week, of some rows.
         dispersion: relative variance beyond Poisson's, ``Var = m + dispersion * m**2``.
     """
 
     def __init__(self) -> None:
         self.mass = np.zeros(_ROWS_MIN)
         self.exposure = np.zeros(_ROWS_MIN)
+        self.slow_mass = np.zeros(_ROWS_MIN)
+        self.slow_exposure = np.zeros(_ROWS_MIN)
         self.square = np.zeros(_ROWS_MIN)
         self.excess = np.zeros(_ROWS_MIN)
         self.profile_mass = np.zeros((_ROWS_MIN, HOURS), dtype=np.float32)
@@ -91,6 +106,9 @@ class Baseline:
         self.dispersion = np.zeros(_ROWS_MIN)
         self.rows = 0
         self._parents = np.full(_ROWS_MIN, -1, dtype=np.int64)
+        self.week = Week()
+        self._group = np.zeros(_ROWS_MIN, dtype=np.int64)
+        self._owners: IntArray = np.zeros(1, dtype=np.int64)
         self._profile_days = np.zeros(HOURS)
         self._hour: int | None = None
         self._counts = [np.zeros(_ROWS_MIN) for _ in range(LAG_HOURS + 1)]
@@ -98,7 +116,7 @@ class Baseline:
         self.age_hours = 0.0
         self._refresh()
 
-    def resize(self, parents: IntArray) -> None:
+    def resize(self, parents: IntArray, countries: IntArray) -> None:
         """Take rows; see ``Bank.resize``."""
         old, new = self.rows, len(parents)
         if new == old:
@@ -111,10 +129,12 @@ class Baseline:
                 setattr(self, name, np.concatenate([array, np.repeat(array[:1], more, axis=0)]))
             self._counts = [np.concatenate([c, np.zeros(more)]) for c in self._counts]
             self._parents = np.concatenate([self._parents, np.full(more, -1, dtype=np.int64)])
+            self._group = np.concatenate([self._group, np.zeros(more, dtype=np.int64)])
         for name in _FIELDS:
             array = getattr(self, name)
             array[old + 1 : new + 1] = array[old]
         self._parents[old:new] = parents[old:]
+        self._add_groups(old, parents, countries)
         if new - old <= _FEW_ROWS:
             for row, parent in enumerate(parents[old:].tolist(), old):
                 if parent >= 0:
@@ -125,6 +145,16 @@ class Baseline:
             for _ in range(2):
                 self.profile[added] = self.profile[parents[added]]
         self.rows = new
+
+    def _add_groups(self, old: int, parents: IntArray, countries: IntArray) -> None:
+        """Give the rows from ``old`` on a week of their own, or their parent's."""
+        own = has_own(parents[old:], countries[old:])
+        for row in (old + np.flatnonzero(own)).tolist():
+            if row > 0:
+                self._group[row] = self.week.add(int(countries[row]))
+                self._owners = np.append(self._owners, row)
+        borrowed = old + np.flatnonzero(~own)
+        self._group[borrowed] = self._group[parents[borrowed]]
 
     def keep(self, rows: IntArray, parents: IntArray) -> None:
         """Keep only ``rows``, whose parents in the new numbering are ``parents``."""
@@ -138,13 +168,29 @@ class Baseline:
             counts[kept : self.rows] = 0.0
         self._parents[:kept] = parents
         self._parents[kept : self.rows] = -1
+        self._keep_groups(rows)
         self.rows = kept
+
+    def _keep_groups(self, rows: IntArray) -> None:
+        """Keep the groups whose owners are among these rows; rows without one join ``all``."""
+        place = np.full(self.rows, -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        kept = np.flatnonzero(place[self._owners] >= 0)
+        group = np.zeros(len(self._owners), dtype=np.int64)
+        group[kept] = np.arange(len(kept))
+        self.week.keep(kept)
+        self._owners = place[self._owners[kept]]
+        self._group[: len(rows)] = group[self._group[rows]]
+        self._group[len(rows) : self.rows] = 0
 
     def _refresh(self) -> None:
         used = slice(self.rows + 1)
         users = PRIOR_USERS + self.mass[used]
-        self.rate[used] = users / (PRIOR_HOURS + self.exposure[used])
-        self.busiest = float(self.rate[0] * self.profile[0].max())
+        rate = users / (PRIOR_HOURS + self.exposure[used])
+        slow = (PRIOR_USERS + self.slow_mass[used]) / (PRIOR_HOURS + self.slow_exposure[used])
+        believed = TREND_EXPONENT * users / (users + TREND_PRIOR)
+        self.rate[used] = rate * np.clip(rate / slow, 1.0, TREND_MAX) ** believed
+        self.busiest = float(self.rate[0] * self.profile[0].max() * self.week.factor[0].max())
         raw = (self.excess[used] + DISPERSION_PRIOR * DISPERSION_PRIOR_WEIGHT) / (
             self.square[used] + DISPERSION_PRIOR_WEIGHT
         )
@@ -152,18 +198,28 @@ class Baseline:
         # Poisson count with a gamma-distributed rate adds 1/shape to the dispersion.
         self.dispersion[used] = np.clip(raw, DISPERSION_MIN, DISPERSION_MAX) + 1.0 / users
 
-    def expected(self, rows: IntArray, overlap: FloatArray) -> FloatArray:
+    def expected(self, rows: IntArray, overlap: FloatArray, last_hour: int) -> FloatArray:
         """Expected fresh users of windows.
 
         Args:
             rows: shape (n,).
             overlap: hours that each window spends in each hour of the day, shape (24, k).
+            last_hour: the hour they all end in, since 1970.
 
         Returns:
             Shape (n, k).
         """
-        profile = self.profile.take(rows, axis=0).astype(np.float64)
-        return np.asarray(self.rate.take(rows)[:, None] * (profile @ overlap))
+        week = self.week.day(last_hour).take(self._group.take(rows), axis=0)
+        shape = self.profile.take(rows, axis=0) * week
+        return np.asarray(self.rate.take(rows)[:, None] * (shape @ overlap))
+
+    def expected_at(self, rows: IntArray, hours: IntArray) -> FloatArray:
+        """Expected fresh users an hour, of each row in one hour of its own, shape (n,)."""
+        usual = self.rate[rows] * self.profile[rows, hours % HOURS]
+        for hour in np.unique(hours).tolist():
+            within = hours == hour
+            usual[within] *= self.week.at(hour)[self._group[rows[within]]]
+        return np.asarray(usual)
 
     def observe(self, hour: int, rows: IntArray, fresh: FloatArray, covered: float) -> None:
         """Add a bucket's counts to its hour, which is ``covered`` hours longer for it.
@@ -194,17 +250,19 @@ class Baseline:
         # Rounded: a sum's last bit depends on how a run of empty buckets was cut into calls.
         counts, covered = self._counts.pop(), round(self._covered.pop(), 9)
         if covered > 0.0:
-            self._learn(hour % HOURS, counts[: self.rows + 1] / covered, covered)
+            self._learn(hour, counts[: self.rows + 1] / covered, covered)
         counts[:] = 0.0
         self._counts.insert(0, counts)
         self._covered.insert(0, 0.0)
         self._hour += 1
 
-    def _learn(self, hour_of_day: int, count: FloatArray, covered: float) -> None:
+    def _learn(self, hour: int, count: FloatArray, covered: float) -> None:
         """Learn an hour's counts (scaled to a full hour), of which ``covered`` were seen."""
         used = slice(self.rows + 1)
-        profile = self.profile[used, hour_of_day].astype(np.float64)
-        forecast = self.rate[used] * profile
+        week = self.week.at(hour)[self._group[used]]
+        flat = self.rate[used] * self.profile[used, hour % HOURS]
+        forecast = flat * week
+        usual_count = count
         if self.age_hours >= CLIP_AFTER_HOURS:
             spread = np.sqrt(forecast * (1.0 + self.dispersion[used] * forecast))
             ceiling = forecast + CLIP_SIGMAS * spread + 1.0
@@ -212,6 +270,8 @@ class Baseline:
             share = self.clipped[used]
             share += (1.0 - _CLIPPED_DECAY) * (clipped - share)
             usual = ~clipped | (share > BELIEVED_SHARE)
+            # An hour that is clipped says nothing of its place in the week.
+            usual_count = np.where(usual, count, forecast)
             count = np.where(usual, count, ceiling)
             if covered > COVERED_MIN:
                 error = count - forecast
@@ -221,13 +281,14 @@ class Baseline:
                 excess *= _DISPERSION_DECAY
                 excess += usual * (error * error - forecast)
         self.age_hours += covered
-        decay = _RATE_DECAY**covered
-        mass, exposure = self.mass[used], self.exposure[used]
-        mass *= decay
-        mass += covered * count
-        exposure *= decay
-        exposure += covered * profile
-        self._learn_profile(hour_of_day, count, covered)
+        shape = self.profile[used, hour % HOURS] * week
+        _forget_and_add(self.mass[used], self.exposure[used], count, shape, covered, _RATE_DECAY)
+        slow = self.slow_mass[used], self.slow_exposure[used]
+        _forget_and_add(*slow, count, shape, covered, _SLOW_DECAY)
+        ripe = self.age_hours >= LEARNS_AFTER_HOURS
+        owners = self._owners
+        self.week.learn(hour, usual_count[owners], flat[owners], covered, ripe=ripe)
+        self._learn_profile(hour % HOURS, count / week, covered)
         self._refresh()
 
     def _learn_profile(self, hour_of_day: int, count: FloatArray, covered: float) -> None:
@@ -250,6 +311,21 @@ class Baseline:
             # About 1 on average, also after a change of level, which the rate learns faster.
             shapes = self.profile[used]
             shapes /= shapes.mean(axis=1, keepdims=True)
+
+
+def _forget_and_add(
+    mass: FloatArray,
+    exposure: FloatArray,
+    count: FloatArray,
+    shape: FloatArray,
+    covered: float,
+    decay: float,
+) -> None:
+    """Learn an hour into an exponentially forgetting mean, in place."""
+    mass *= decay**covered
+    mass += covered * count
+    exposure *= decay**covered
+    exposure += covered * shape
 
 
 def overlap(hour_from: FloatArray, hour_to: float) -> FloatArray:

@@ -22,9 +22,12 @@ EXPLAINS_PAIR = 0.7
 KEEPS = 0.5
 """A cause stays while it holds this share, so that it does not flicker."""
 SHARED_EXCESS = 0.5
+SHARED_EXCESS_CAUSE = 1.0 / 3.0
+"""Of what is known to surge already, less is needed: a region that a wave has just reached shows
+its hashtag on some posts only."""
 SHARED_USERS = 0.1
 """A region shares in a hashtag (and the reverse) if it holds this much of its excess and users."""
-ADOPTS = 0.5
+ADOPTS = 1.0 / 3.0
 """An episode with this share of the excess of ``all`` is what ``all`` had been alarmed by."""
 WARNING_SHARE = 0.15
 CRITICAL_SHARE = 1.0
@@ -59,19 +62,28 @@ class Member:
         """The key, read."""
         return parse_key(self.key)
 
-    def shares(self) -> frozenset[str]:
-        """What links it to others: its own region and hashtag, and those that make most of it."""
+    def own(self) -> frozenset[str]:
+        """Its own region and hashtag, as keys."""
         _, region, hashtag = self.series
-        names = {key(name) for key, name in ((region_key, region), (hashtag_key, hashtag)) if name}
-        if region is None:
-            names |= {region_key(name) for name, n in self.regions if self._holds(name, n)}
-        if hashtag is None:
-            names |= {hashtag_key(name) for name, n in self.hashtags if self._holds(name, n)}
-        return frozenset(names)
+        named = ((region_key, region), (hashtag_key, hashtag))
+        return frozenset(key(name) for key, name in named if name)
 
-    def _holds(self, name: str, users: float) -> bool:
-        enough = users >= SHARED_EXCESS * self.excess and users >= SHARED_USERS * self.users
-        return enough and name != OTHER
+    def shares(self, least: float = SHARED_EXCESS) -> frozenset[str]:
+        """What links it to others: its own region and hashtag, and those that make most of it.
+
+        Args:
+            least: share of the excess that those must make.
+        """
+        _, region, hashtag = self.series
+        users = max(least * self.excess, SHARED_USERS * self.users)
+        names = set(self.own())
+        if region is None:
+            names |= {region_key(name) for name, n in self.regions if n >= users and name != OTHER}
+        if hashtag is None:
+            names |= {
+                hashtag_key(name) for name, n in self.hashtags if n >= users and name != OTHER
+            }
+        return frozenset(names)
 
 
 @dataclass
@@ -108,15 +120,18 @@ def rank(member: Member) -> tuple[int, float, str]:
 def belongs(candidate: Member, incident: Incident) -> bool:
     """Is a new episode part of an incident?
 
-    It is when it shares a region or a hashtag with a member. ``all`` belongs to any incident,
-    but links nothing: an incident of ``all`` alone takes an episode in only when that holds most
-    of its excess.
+    It is when it shares a region or a hashtag with a member, or a part of it is the cause's.
+    ``all`` belongs to any incident, but links nothing: an incident of ``all`` alone takes an
+    episode in only when that holds a good part of its excess.
     """
     if candidate.key == ALL:
         return True
     everything = incident.members.get(ALL)
     if everything is not None and len(incident.members) == 1:
         return candidate.excess >= ADOPTS * everything.excess
+    cause = incident.members.get(incident.cause)
+    if cause is not None and candidate.shares(SHARED_EXCESS_CAUSE) & cause.own():
+        return True
     mine = candidate.shares()
     return any(mine & member.shares() for member in incident.members.values() if member.key != ALL)
 

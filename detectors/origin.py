@@ -8,8 +8,6 @@ AGE_KNOWN = 1
 """Flag of a user whose account's age the post gave."""
 NEWCOMER = 2
 """Flag of a user whose account was young at the time of the post."""
-TAGS_SHIFT = 2
-"""A row's flags carry the number of its post's hashtags above the two age bits."""
 
 
 @dataclass(frozen=True, slots=True)

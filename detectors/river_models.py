@@ -162,7 +162,7 @@ class RiverBank:
         """Rows heavy enough to be watched for which there was no room."""
         return int(np.sum(self._totals >= WATCH_FROM)) - len(self._rows) - len(self.failures)
 
-    def resize(self, parents: IntArray) -> None:
+    def resize(self, parents: IntArray, countries: IntArray | None = None) -> None:  # noqa: ARG002
         """Make room for ``len(parents)`` rows; River's detectors borrow from no parent."""
         more = len(parents) - len(self._totals)
         self._totals = np.concatenate([self._totals, np.zeros(more)])

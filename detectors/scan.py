@@ -4,9 +4,10 @@ For windows of one bucket to twelve hours that end now, the fresh users of the w
 with their expectation (``detectors.ratio``); the largest ratio over the windows is the score.
 
 By Chernoff's bound a quiet series exceeds a score ``s`` in one window with a probability of at
-most ``exp(-s)``, so the budget asks for a threshold of ``ln(chances a week / budget)``. Real
-series are burstier than the model: where the scores of past weeks turn out to have a longer tail,
-the threshold follows the tail.
+most ``exp(-s)``, and the windows that end in one bucket overlap so much that together they exceed
+it hardly more often (``benchmarks/detection/quiet.py``), so the budget asks for a threshold of
+``ln(chances a week / budget)``. Real series are burstier than the model, or milder: the longer
+the scores of the past have been seen, the more the threshold follows their tail.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detectors.bank import NO_ROWS, NO_USERS, FloatArray, IntArray, Scores, Verdict
-from detectors.baseline import HOURS, Baseline, overlap
+from detectors.baseline import Baseline, overlap
 from detectors.ratio import log_likelihood_ratio, single_ratio, single_upper, upper_count
 from detectors.tail import Tail
+from detectors.week import HOURS
 from detectors.windows import WindowSums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WINDOW_MINUTES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 240, 480, 720)
-WINDOW_FACTOR = 12.0
-"""Chances that a post gives: one for each window, as if they did not overlap."""
-
 YOUNG_USERS = 1.0
 """A series that is remembered to have brought fewer users than this is young: it has no history
 that could say how bursty it is, so young series share one tail."""
 LOOK_FROM_USERS = 3
 """Smaller windows say nothing, not even to the tail of scores."""
-UNPROVEN = (1.0, 1.4)
+UNPROVEN = (1.0, 2.0)
 """Until a tail has been learned, how much longer than modelled it is taken to be: young hashtags
 come in bursts, the model knows only chance."""
+MODEL_HOURS = 168.0
+"""The model weighs as much as so many hours of scores that are smaller than it says."""
 TAIL_LAG_HOURS = 12
 """A wave shows in the scores hours before it passes the threshold; scores so young don't count."""
 TAIL_AFTER_HOURS = 12.0
@@ -78,6 +79,7 @@ class ScanBank:
     ) -> None:
         self.bucket_hours = bucket_minutes / 60.0
         self._per_hour = round(60.0 / bucket_minutes)
+        self._per_day = HOURS * self._per_hour
         self.min_users = min_users
         self.fresh_for = fresh_for_buckets
         spans = sorted({max(1, round(minutes / bucket_minutes)) for minutes in WINDOW_MINUTES})
@@ -118,7 +120,7 @@ class ScanBank:
 
     # -- protocol: rows ------------------------------------------------------------------------
 
-    def resize(self, parents: IntArray) -> None:
+    def resize(self, parents: IntArray, countries: IntArray | None = None) -> None:
         """See ``Bank.resize``."""
         rows = len(parents)
         if rows == self._rows:
@@ -131,7 +133,7 @@ class ScanBank:
         self._sums.resize(rows + 1)
         self._rows = rows
         self._parents = parents
-        self.baseline.resize(parents)
+        self.baseline.resize(parents, np.zeros_like(parents) if countries is None else countries)
 
     def keep(self, rows: IntArray) -> None:
         """See ``Bank.keep``."""
@@ -163,19 +165,24 @@ class ScanBank:
 
     def expose(self, tests_per_week: float) -> None:
         """See ``Bank.expose``."""
-        chances = max(tests_per_week, 1.0) * WINDOW_FACTOR
-        self.threshold = math.log(max(chances / self._share, 20.0))
+        self.threshold = math.log(max(tests_per_week / self._share, 20.0))
 
     def _threshold(self, group: int) -> float:
-        """Threshold of the grown (0) or the young (1) series: never under the modelled one."""
-        modelled, learned = self.threshold, self._tails[group].threshold
+        """Threshold of the grown (0) or the young (1) series.
+
+        A longer tail than modelled is believed at once, a shorter one as its evidence grows.
+        """
+        modelled, tail = self.threshold, self._tails[group]
+        learned = tail.threshold
         if learned == math.inf:
             return modelled * UNPROVEN[group]
-        return max(modelled, learned)
+        if learned >= modelled:
+            return learned
+        return learned + (modelled - learned) * MODEL_HOURS / (MODEL_HOURS + tail.evidence)
 
     def _overlap(self, bucket: int) -> FloatArray:
         """Hours of the day of every window that ends with ``bucket``; the same every day."""
-        of_day = bucket % (HOURS * self._per_hour)
+        of_day = bucket % self._per_day
         known = self._overlaps.get(of_day)
         if known is None:
             end = (of_day + 1) * self.bucket_hours
@@ -187,13 +194,14 @@ class ScanBank:
 
     def _expected(self, bucket: int, rows: IntArray) -> FloatArray:
         """Expected fresh users of every window that ends with ``bucket``, shape (n, windows)."""
-        expected = self.baseline.expected(rows, self._overlap(bucket))
+        hour = bucket // self._per_hour
+        expected = self.baseline.expected(rows, self._overlap(bucket), hour)
         if self._gap is not None and bucket - self._gap[1] <= self.fresh_for:
             # Who would have been counted in the gap shows up after it, within about an hour.
             first, last = self._gap
             first = max(first, last - min(self.fresh_for, 23 * self._per_hour))
             hours = overlap(np.array([first * self.bucket_hours]), (last + 1) * self.bucket_hours)
-            backlog = self.baseline.expected(rows, hours)
+            backlog = self.baseline.expected(rows, hours, last // self._per_hour)
             share = np.minimum(self.windows * self.bucket_hours / _BACKLOG_HOURS, 1.0)
             expected = expected + backlog * share
         return expected
@@ -206,7 +214,8 @@ class ScanBank:
         day = min(hours, 24.0)
         end = (last + 1) * self.bucket_hours
         all_rows = np.zeros(1, dtype=np.int64)
-        mean = self.baseline.expected(all_rows, overlap(np.array([end - day]), end))[0, 0]
+        window = overlap(np.array([end - day]), end)
+        mean = self.baseline.expected(all_rows, window, last // self._per_hour)[0, 0]
         mean *= hours / day
         spread = self.baseline.dispersion[0]
         return float(-np.log1p(spread * mean) / spread)
@@ -363,9 +372,8 @@ class ScanBank:
 
     def band(self, buckets: IntArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         """See ``Bank.band``."""
-        hour = buckets // self._per_hour % HOURS
         baseline = self.baseline
-        expected = baseline.rate[rows] * baseline.profile[rows, hour] * self.bucket_hours
+        expected = baseline.expected_at(rows, buckets // self._per_hour) * self.bucket_hours
         young = baseline.mass[rows] < YOUNG_USERS
         threshold = np.where(young, self._threshold(1), self._threshold(0))
         return expected, self._upper(expected, baseline.dispersion[rows], threshold)
@@ -378,7 +386,7 @@ class ScanBank:
             self.score_many(bucket, rows, fresh, np.ones(len(rows)))
         if self.baseline.age_hours >= TAIL_AFTER_HOURS:
             for group, best in enumerate(self._seen[1:]):
-                self._tails[group].add_peak(best, self._threshold(group))
+                self._tails[group].add_peak(best or -math.inf, self._threshold(group))
         self._sums.add(bucket, rows, fresh)
         self.baseline.observe(bucket // self._per_hour, rows, fresh, self.bucket_hours)
         self._next = bucket + 1

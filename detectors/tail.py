@@ -115,6 +115,11 @@ class Tail:
         """The score from which a verdict is an alarm; infinite until two days were seen."""
         return self._threshold
 
+    @property
+    def evidence(self) -> int:
+        """Remembered hours that had any score."""
+        return len(self._sorted) - bisect_right(self._sorted, -math.inf)
+
     def add(self, scores: FloatArray) -> None:
         """Learn the scores of one closed bucket.
 
@@ -175,8 +180,7 @@ class Tail:
     def _fit(self) -> None:
         values = self._sorted
         blocks = len(values)
-        finite = blocks - bisect_right(values, -math.inf)
-        peaks = min(max(PEAKS_MIN, math.ceil(PEAK_SHARE * blocks)), finite - 1)
+        peaks = min(max(PEAKS_MIN, math.ceil(PEAK_SHARE * blocks)), self.evidence - 1)
         if blocks < WARMUP_BLOCKS or peaks < PEAKS_MIN:
             self._threshold = math.inf
             return

@@ -129,7 +129,7 @@ class Partials(msgspec.Struct, frozen=True, gc=False):
         user: users (keyed hashes), a row a post, ascending within a series, shape (rows,).
         post: hashes of (post, user), ascending within a user, shape (rows,).
         lang: index into ``langs``, shape (rows,).
-        flags: age bits and number of hashtags (``detectors.origin``), shape (rows,).
+        flags: age bits (``detectors.origin``), shape (rows,).
         langs: languages, ``""`` for none.
     """
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from detectors.origin import TAGS_SHIFT
-from detectors.users import WHOLE
+import numpy as np
 
 if TYPE_CHECKING:
-    from streams.stages.merge import Table
+    from detectors.bank import FloatArray
 
 MISSING_ODDS = math.log(1e-6)
 """A silence less likely than this is a hole in the data."""
@@ -88,20 +87,16 @@ class Age:
         silent_hours = (until - since) * self._minutes / 60
         return self._early / hours * silent_hours > -MISSING_ODDS
 
-    def count(self, table: Table, fresh: float) -> None:
+    def count(self, fresh: FloatArray) -> None:
         """Count the chances of a false alarm that a bucket brings, and its users.
 
-        Every post gives one to ``all``, its region, its hashtags and their pairs. Counted from
-        the rows of ``all``, so that it is the same however series are spread over workers.
+        Each series with a fresh user is one.
 
         Args:
-            table: the bucket.
-            fresh: its fresh users.
+            fresh: fresh users of each of the bucket's series, ``all`` first, shape (series,).
         """
-        self._early += fresh
-        tags = table.flags[table.rows_of(0)] >> TAGS_SHIFT
-        series = 2 * (len(tags) + sum(tags.tolist()))
-        self._tests += series * (WHOLE / int(table.theta[0]))
+        self._early += float(fresh[0])
+        self._tests += int(np.count_nonzero(fresh))
 
     def tests_per_week(self, bucket: int) -> float:
         """Forgetting mean of the chances, scaled to a week."""

@@ -118,7 +118,7 @@ class Detect:
         self._pruned_day = -1
         parts = Parts(self._rows, self._counting, self._lookback, self._episodes, bank)
         self._early = EarlyWatch(parts, hours, params.fresh_for)
-        bank.resize(self._rows.parents[:1])
+        bank.resize(self._rows.parents[:1], self._rows.countries[:1])
 
     def join(self, partition: int) -> None:
         """Wait for one more source partition, from the next bucket on."""
@@ -235,10 +235,11 @@ class Detect:
         table = merge(partials, self.params.rows_per_series)
         self._make_room(bucket, table.series)
         rows = self._rows.take(table.series)
-        self.bank.resize(self._rows.parents[: len(self._rows)])
+        live = slice(len(self._rows))
+        self.bank.resize(self._rows.parents[live], self._rows.countries[live])
         fresh = self._counting.count(bucket, table, rows)
         self._lookback.add(bucket, table, fresh)
-        self.age.count(table, float(fresh[0]))
+        self.age.count(fresh)
         in_ingest = self.sources.intake(bucket).series_dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):

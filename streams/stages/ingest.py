@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from detectors.origin import TAGS_SHIFT, Origin
 from detectors.series import canonical_hashtag
 from streams.codec import PlainPost, Remembered, account_created_ms, first_bytes
 from streams.events import Closed, Early, Intake, Partials, Reject, Tick
@@ -20,10 +19,10 @@ from streams.stages.watermark import Held, Watermark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from detectors.origin import Origin
     from streams.codec import Batch, Piece, PostItem
 
 _KNOWN_MAX = 32_768
-_TAGS_MAX = 63
 _LANGS_MAX = 1_000
 _STATE = ("intake", "mark", "first_ms", "_buckets", "_through", "_langs")
 _FUTURE = "no five users confirm a time more than time.max_jump ahead of the log"
@@ -265,8 +264,8 @@ class Ingest:
                 number = langs[lang] = len(langs) if len(langs) < _LANGS_MAX else 0
             made_ms = ages[raw.account_created_at]
             tags = self._hashtags(raw.hashtags) if raw.hashtags else ()
-            flags = age_flags(made_ms, time_ms) | min(len(tags), _TAGS_MAX) << TAGS_SHIFT
-            open_bucket.add((user, post, number, flags), region, tags)
+            row = (user, post, number, age_flags(made_ms, time_ms))
+            open_bucket.add(row, region, tags)
 
     def _open(self, bucket: int) -> OpenBucket:
         new = OpenBucket(self.params.rows_per_series, self.params.series_per_bucket)

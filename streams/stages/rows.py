@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from detectors.holiday import NO_COUNTRY, country_number
 from detectors.series import ALL, region_key, stable_hash
 from detectors.users import WHOLE, precision
 
@@ -19,6 +20,7 @@ class Rows:
     Attributes:
         keys: key of each row.
         parents: row of each row's parent, -1 for ``all``, shape (capacity,).
+        countries: number of each row's country, 0 for none, shape (capacity,).
         hashes: stable hash of each key, shape (capacity,).
         theta: share of its users that a series follows, shape (capacity,).
         sampled: may any theta be less than ``WHOLE``?
@@ -28,6 +30,7 @@ class Rows:
         self.keys: list[str] = []
         self.of: dict[str, int] = {}
         self.parents = np.full(256, -1, dtype=np.int64)
+        self.countries = np.zeros(256, dtype=np.int64)
         self.hashes = np.zeros(256, dtype=np.int64)
         self.theta = np.full(256, WHOLE, dtype=np.int64)
         self.sampled = False
@@ -65,10 +68,12 @@ class Rows:
         if more:
             more = max(more, len(self.parents))
             self.parents = np.concatenate([self.parents, np.full(more, -1, dtype=np.int64)])
+            self.countries = np.concatenate([self.countries, np.zeros(more, dtype=np.int64)])
             self.hashes = np.concatenate([self.hashes, np.zeros(more, dtype=np.int64)])
             self.theta = np.concatenate([self.theta, np.full(more, WHOLE, dtype=np.int64)])
         new = slice(first, len(self.keys))
         self.parents[new] = parents
+        self.countries[new] = list(map(_country, self.keys[new]))
         self.hashes[new] = list(map(stable_hash, self.keys[new]))
         self.theta[new] = WHOLE
 
@@ -112,7 +117,14 @@ class Rows:
         parents = new[self.parents[rows]]
         # A new array: the detector still looks at the old one until it is told.
         self.parents = self.parents.copy()
-        for array in (self.hashes, self.theta):
+        self.countries = self.countries.copy()
+        for array in (self.countries, self.hashes, self.theta):
             array[:kept] = array[rows]
         self.parents[:kept] = parents
         self.theta[kept:] = WHOLE
+
+
+def _country(key: str) -> int:
+    """Number of the country of a region or a pair, 0 for other series."""
+    level, _, name = key.partition("/")
+    return country_number(name[:2]) if level in {"region", "pair"} else NO_COUNTRY

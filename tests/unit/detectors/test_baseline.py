@@ -15,6 +15,8 @@ from detectors.baseline import DISPERSION_MAX, LAG_HOURS, Baseline, overlap
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from detectors.bank import IntArray
+
 ONE = np.zeros(1, dtype=np.int64)
 HOUR = 482_000 * 24 // 24 * 24
 """An hour index at midnight: time does not begin at 0."""
@@ -22,8 +24,12 @@ HOUR = 482_000 * 24 // 24 * 24
 
 def baseline(rows: int = 1) -> Baseline:
     made = Baseline()
-    made.resize(np.array([-1] + [0] * (rows - 1), dtype=np.int64))
+    resize(made, np.array([-1] + [0] * (rows - 1), dtype=np.int64))
     return made
+
+
+def resize(made: Baseline, parents: IntArray) -> None:
+    made.resize(parents, np.zeros_like(parents))
 
 
 def teach(made: Baseline, first: int, hours: int, rate: Callable[[int], float]) -> int:
@@ -38,7 +44,7 @@ def teach(made: Baseline, first: int, hours: int, rate: Callable[[int], float]) 
 def expected(made: Baseline, hour: int, row: int = 0) -> float:
     """Expected users of one whole hour."""
     window = overlap(np.array([float(hour)]), hour + 1.0)
-    return float(made.expected(np.array([row]), window)[0, 0])
+    return float(made.expected(np.array([row]), window, hour)[0, 0])
 
 
 def test_learns_a_constant_rate() -> None:
@@ -141,7 +147,7 @@ def test_new_row_was_absent_all_the_time() -> None:
     """A series first seen after a week expects next to nothing, one of a new log the prior."""
     made = baseline()
     now = teach(made, HOUR, 7 * 24, lambda _: 20.0)
-    made.resize(np.array([-1, 0]))
+    resize(made, np.array([-1, 0]))
     assert expected(made, now, row=1) < 0.02
     assert expected(baseline(2), HOUR, row=1) == pytest.approx(0.5, rel=0.05)
 
@@ -150,7 +156,7 @@ def test_new_row_borrows_its_parents_day() -> None:
     """The hour-of-day profile of a new series is its parent's until it has its own."""
     made = baseline()
     now = teach(made, HOUR, 14 * 24, lambda hour: 40.0 if hour % 24 < 12 else 4.0)
-    made.resize(np.array([-1, 0]))
+    resize(made, np.array([-1, 0]))
     by_day, by_night = expected(made, now + 6, row=1), expected(made, now + 18, row=1)
     assert by_day > 4.0 * by_night
 
@@ -164,7 +170,7 @@ def test_keep_keeps() -> None:
     fourth, new = expected(made, HOUR, row=3), expected(baseline(2), HOUR, row=1)
     made.keep(np.array([0, 3]), np.array([-1, 0]))
     assert expected(made, HOUR, row=1) == fourth
-    made.resize(np.array([-1, 0, 0]))
+    resize(made, np.array([-1, 0, 0]))
     assert expected(made, HOUR, row=2) < 0.1 * new
     made.observe(HOUR + 72, np.array([1]), np.array([30.0]), 1.0)
     made.observe(HOUR + 80, ONE[:0], np.zeros(0), 1.0)
@@ -175,7 +181,7 @@ def test_many_rows_grow() -> None:
     """Rows beyond the first capacity hold their own rates, and old rows keep theirs."""
     made = baseline(10)
     made.observe(HOUR, np.array([5]), np.array([100.0]), 1.0)
-    made.resize(np.array([-1] + [0] * 999))
+    resize(made, np.array([-1] + [0] * 999))
     made.observe(HOUR, np.array([900]), np.array([100.0]), 0.0)
     made.observe(HOUR + 3, ONE[:0], np.zeros(0), 1.0)
     rates = made.rate[:1_000]
@@ -196,7 +202,7 @@ def test_expected_is_the_sum_of_minutes(end: int, spans: list[int], profile: lis
     made.profile[0] = profile
     end_hour = (end + 1) / 60.0
     starts = np.array([end_hour - span / 60.0 for span in spans])
-    found = made.expected(ONE, overlap(starts, end_hour))[0]
+    found = made.expected(ONE, overlap(starts, end_hour), math.ceil(end_hour) - 1)[0]
     for span, total in zip(spans, found.tolist(), strict=True):
         minutes = range(end + 1 - span, end + 1)
         brute = sum(float(np.float32(profile[math.floor(m / 60) % 24])) for m in minutes)

@@ -108,7 +108,11 @@ def reference(
         count = fresh + sum(n for b, n in history.items() if first <= b < bucket)
         end = (bucket + 1) * made.bucket_hours
         hours = overlap(np.array([end - window * made.bucket_hours]), end)
-        mean = float(made.baseline.expected(np.zeros(1, dtype=np.int64), hours)[0, 0])
+        mean = float(
+            made.baseline.expected(np.zeros(1, dtype=np.int64), hours, bucket // made._per_hour)[
+                0, 0
+            ]
+        )
         if count > mean and count >= made.min_users and first >= min(history, default=bucket):
             score = single_ratio(count, mean, float(made.baseline.dispersion[0]))
             if score > best[0] + 1e-12:
