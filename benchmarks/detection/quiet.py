@@ -14,11 +14,15 @@ import argparse
 import math
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from detectors.catalog import BankContext, make_bank
 from detectors.episode import CALM_SHARE
+
+if TYPE_CHECKING:
+    from detectors.bank import Bank
 
 KINDS = ("flat", "daily", "weekly", "bursty")
 HOURS_A_WEEK = 168
@@ -172,7 +176,7 @@ class Watch:
 
     def look(
         self,
-        bank,
+        bank: Bank,
         bucket: int,
         rows: np.ndarray,
         counts: np.ndarray,

@@ -64,6 +64,19 @@ def test_shared_region_or_hashtag_links(candidate: Member, inside: Member, toget
     assert belongs(inside, incident(candidate)) is together
 
 
+@pytest.mark.parametrize(("excess", "together"), [(29.0, True), (31.0, False)])
+def test_a_third_links_to_the_cause(excess: float, together: bool) -> None:
+    """A region that a wave has just reached shows the cause's hashtag on a third of its excess."""
+    wave = incident(member("hashtag/new"), member("hashtag/old"))
+    reached = member("region/GB", excess=excess, hashtags=[("new", 10.0)])
+    assert belongs(reached, wave) is together
+
+
+def test_a_third_does_not_link_to_what_is_not_the_cause() -> None:
+    wave = incident(member("hashtag/new"), member("hashtag/old"))
+    assert not belongs(member("region/GB", excess=29.0, hashtags=[("old", 10.0)]), wave)
+
+
 def test_all_links_nothing() -> None:
     """``all`` joins any incident, but two regions are not one wave because ``all`` rose too."""
     wave = incident(member("region/US"), member("all", regions=[US, GB]))
@@ -72,9 +85,9 @@ def test_all_links_nothing() -> None:
     assert belongs(member("region/US"), wave)
 
 
-@pytest.mark.parametrize(("excess", "adopted"), [(49.0, False), (50.0, True)])
+@pytest.mark.parametrize(("excess", "adopted"), [(33.0, False), (34.0, True)])
 def test_incident_of_all_takes_in_what_it_was(excess: float, adopted: bool) -> None:
-    """An incident of ``all`` alone adopts an episode that holds half of its excess, no less."""
+    """An incident of ``all`` alone adopts an episode that holds a third of its excess, no less."""
     alone = incident(member("all", excess=100.0))
     assert belongs(member("region/GB", excess=excess), alone) is adopted
 
