@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detectors.origin import AGE_KNOWN, NEWCOMER, TAGS_SHIFT
+from detectors.origin import AGE_KNOWN, NEWCOMER
 from detectors.series import ALL, hashtag_key, pair_key, region_key
 from detectors.users import WHOLE
 from streams.events import Partials
@@ -182,7 +182,6 @@ def partials(
     known = posts["account"] >= 0
     new = posts["time"] - posts["account"] * 1000 <= settings.origin.newcomer_age_ms
     flags = np.where(known, AGE_KNOWN, 0) | np.where(known & new, NEWCOMER, 0)
-    flags |= (drawn.tags >= 0).sum(axis=1) << TAGS_SHIFT
     bucket = posts["time"] // round(minutes * 60_000)
     at, row = sorted_in.post, sorted_in.row
     order = np.lexsort((at, user[at], row, bucket[at]))
