@@ -11,7 +11,7 @@ nothing, then ``learn_many``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,24 @@ class Verdict(NamedTuple):
     expected: float
     upper: float
     window: int
+
+
+MAKEUP = ("newcomers", "posts_per_user", "languages")
+"""What a makeup says, by name: see ``detectors.river_row``."""
+
+
+class Makeup(NamedTuple):
+    """Who the users of some rows are in one bucket, fresh or not.
+
+    Attributes:
+        rows: row numbers, shape (n,).
+        values: a column for each name of ``MAKEUP``, shape (n, 3).
+        users: how many users each value rests on, shape (n, 3); 0 says that it is not known.
+    """
+
+    rows: IntArray
+    values: FloatArray
+    users: FloatArray
 
 
 class Bank(Protocol):
@@ -159,3 +177,27 @@ class Bank(Protocol):
 
     def keep(self, rows: IntArray) -> None:
         """Forget all rows but these; row ``rows[i]`` becomes row ``i``."""
+
+
+@runtime_checkable
+class ModelBank(Bank, Protocol):
+    """A bank that keeps an object of foreign code for each of some rows.
+
+    Such a bank may ask who the users of a row are, and its objects may fail. Banks that need
+    neither have none of this, and the detect stage spends nothing on it.
+    """
+
+    def wanted(self) -> IntArray:
+        """The rows whose makeup it would like to know, ascending."""
+
+    def describe(self, bucket: int, makeup: Makeup) -> None:
+        """Say who the users of a bucket are, before it is scored; forgotten once it is learned.
+
+        Rows that are not named had no users, or nobody knows.
+        """
+
+    def take_failures(self) -> list[tuple[int, str]]:
+        """The rows whose object has failed since the last call, and how it failed.
+
+        The row is -1 if it has been forgotten since. Texts are printable and short.
+        """

@@ -1,58 +1,56 @@
-"""From a name and parameters in the configuration to a bank.
+"""From names and parameters in the configuration to a bank.
 
 ``"scan"`` is the default detector. A dotted name is River's: ``"river.anomaly.HalfSpaceTrees"``.
 A parameter that is itself a River object is a mapping with its name::
 
-    [detector]
-    name = "river.anomaly.PredictiveAnomalyDetection"
-    n_std = 4.0
-    predictive_model = { name = "river.time_series.HoltWinters", alpha = 0.3 }
+    [detection]
+    detector = "river.anomaly.PredictiveAnomalyDetection"
+    parameters.n_std = 4.0
+    parameters.predictive_model = { name = "river.time_series.HoltWinters", alpha = 0.3 }
 
-What River leaves to its user is done here: detectors that measure distances get their features
-scaled as River's documentation recommends, and whatever has a ``seed`` is seeded, so that the same
-log gives the same alerts.
+``"any"``, ``"all"`` and ``"weighted"`` combine others (``detectors.combine``)::
+
+    [detection]
+    detector = "weighted"
+    parameters.detectors = ["scan", { name = "river.anomaly.HalfSpaceTrees", n_trees = 5 }]
+    parameters.weights = [2, 1]
 """
 
 from __future__ import annotations
 
-import difflib
-import importlib
+import dataclasses
 import inspect
-import warnings
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from detectors.combine import CombinedBank, How
+from detectors.naming import (
+    CatalogError,
+    UnknownDetector,
+    UnknownParameter,
+    check_parameter,
+    nearest,
+    place,
+)
+from detectors.river_catalog import make_river, own_names, river_names, try_out
 
 if TYPE_CHECKING:
     from detectors.bank import Bank
 
+__all__ = [
+    "BankContext",
+    "CatalogError",
+    "UnknownDetector",
+    "UnknownParameter",
+    "make_bank",
+    "names",
+]
+
 DEFAULT = "scan"
-DETECTORS = "river.anomaly"
-PARTS = (
-    "river.anomaly",
-    "river.linear_model",
-    "river.neighbors",
-    "river.optim",
-    "river.preprocessing",
-    "river.stats",
-    "river.time_series",
-)
-"""Modules whose objects may be parameters; a configuration can't import anything else."""
-
-SEED = 0
-_TRIAL_COUNTS = (0.0, 3.0, 1.0, 7.0)
-
-
-class CatalogError(ValueError):
-    """The configuration asks for a detector that can't be made; the message is for the operator."""
-
-
-class UnknownDetector(CatalogError):  # noqa: N818 - "unknown" says it
-    """No detector has this name."""
-
-
-class UnknownParameter(CatalogError):  # noqa: N818 - "unknown" says it
-    """The detector has no such parameter, needs one more, or refuses its value."""
+COMBINATIONS = [how.value for how in How]
+PARTS_MIN, PARTS_MAX = 2, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,43 +75,43 @@ class BankContext:
 def names() -> list[str]:
     """Every name that can be chosen, the default first.
 
-    >>> names()[:3]
-    ['scan', 'river.anomaly.GaussianScorer', 'river.anomaly.HalfSpaceTrees']
+    >>> names()[:5]
+    ['scan', 'any', 'all', 'weighted', 'river.anomaly.GaussianScorer']
     """
-    module = importlib.import_module(DETECTORS)
-    return [DEFAULT, *sorted(f"{DETECTORS}.{name}" for name in module.__all__)]
+    ours = [DEFAULT, *COMBINATIONS, *river_names()]
+    return [*ours, *(name for name in own_names() if name not in ours)]
 
 
-def make_bank(name: str, parameters: Mapping[str, object], *, context: BankContext) -> Bank:
+def make_bank(
+    detector: str | Any, parameters: Mapping[str, object], *, context: BankContext
+) -> Bank:
     """Make the bank that a configuration asks for.
 
     Args:
-        name: one of :func:`names`.
-        parameters: the detector's own, by the names of its signature; River's objects as mappings.
+        detector: one of :func:`names`; or, in a program of one's own, an object with River's
+            interface, which is cloned and never itself taught.
+        parameters: the detector's own, by the names of its signature; River's objects as mappings
+            with a ``name``. None for an object.
         context: what every bank is told.
 
     Raises:
         UnknownDetector: the message gives the nearest names.
         UnknownParameter: the message gives the nearest parameters, or why a value is refused.
     """
-    if name == DEFAULT:
-        return _make_scan(parameters, context)
-    if name not in names():
-        raise UnknownDetector(f"there is no detector {name!r}; {_nearest(name, names())}")
-    detector = _make_river(name, parameters, path="")
-    _try(name, detector)
-    from detectors.river_models import RiverBank  # noqa: PLC0415 - River only when asked for
-
-    return RiverBank(
-        detector,
-        bucket_minutes=context.bucket_minutes,
-        false_incidents_per_week=context.false_incidents_per_week,
-        watched=context.watched_series,
-        min_users=context.min_users,
-    )
+    return _make(detector, parameters, context, path="")
 
 
-def _make_scan(parameters: Mapping[str, object], context: BankContext) -> Bank:
+def _make(
+    detector: str | Any, parameters: Mapping[str, object], context: BankContext, path: str
+) -> Bank:
+    if detector == DEFAULT:
+        return _make_scan(parameters, context, path)
+    if isinstance(detector, str) and detector in COMBINATIONS:
+        return _make_combined(detector, parameters, context, path)
+    return _make_watched(detector, parameters, context, path)
+
+
+def _make_scan(parameters: Mapping[str, object], context: BankContext, path: str) -> Bank:
     """The only place that knows how the default bank is made."""
     from detectors.scan import ScanBank  # noqa: PLC0415 - a configuration may never need it
 
@@ -125,116 +123,81 @@ def _make_scan(parameters: Mapping[str, object], context: BankContext) -> Bank:
     }
     own = [name for name in inspect.signature(ScanBank).parameters if name not in told]
     for parameter in parameters:
-        _check(DEFAULT, parameter, own)
+        check_parameter(DEFAULT, parameter, own, path)
     return ScanBank(**{**told, **parameters})
 
 
-def _make_river(name: str, parameters: Mapping[str, object], *, path: str) -> Any:
-    """Make one of River's objects, its parts first; ``path`` leads to it, for messages."""
-    cls = _find(name, path)
-    signature = inspect.signature(cls).parameters
-    arguments: dict[str, Any] = {}
-    for parameter, value in parameters.items():
-        _check(name, parameter, list(signature), path)
-        arguments[parameter] = value
-        if isinstance(value, Mapping) and "name" in value:
-            part = {key: each for key, each in value.items() if key != "name"}
-            arguments[parameter] = _make_river(str(value["name"]), part, path=f"{path}{parameter}.")
-    for parameter, known in signature.items():
-        if known.default is known.empty and parameter not in arguments:
-            raise UnknownParameter(f"{name} needs the parameter {path + parameter!r}")
-    if "seed" in signature:
-        arguments.setdefault("seed", SEED)
-    made = _build(cls, name, path, arguments)
-    _refuse_mute(name, path, arguments)
-    return _scaled(made)
+def _make_watched(
+    detector: str | Any, parameters: Mapping[str, object], context: BankContext, path: str
+) -> Bank:
+    """A bank of River's objects, one a row."""
+    name = detector if isinstance(detector, str) else type(detector).__name__
+    if isinstance(detector, str):
+        if detector not in names():
+            raise UnknownDetector(
+                f"there is no detector {detector!r}{path and f' {place(path)}'};"
+                f" {nearest(detector, names())}"
+            )
+        detector = make_river(detector, parameters, path=path)
+    else:
+        for parameter in parameters:
+            check_parameter(name, parameter, [], path)
+    try_out(name, detector, path)
+    from detectors.river_models import RiverBank  # noqa: PLC0415 - River only when asked for
+
+    return RiverBank(
+        detector,
+        bucket_minutes=context.bucket_minutes,
+        false_incidents_per_week=context.false_incidents_per_week,
+        watched=context.watched_series,
+        min_users=context.min_users,
+    )
 
 
-def _refuse_mute(name: str, path: str, arguments: Mapping[str, Any]) -> None:
-    """Refuse what River 0.26 accepts and then never learns or never scores."""
-    if name.endswith(".ThresholdFilter") and not arguments.get("protect_anomaly_detector", True):
+def _make_combined(
+    name: str, parameters: Mapping[str, object], context: BankContext, path: str
+) -> Bank:
+    own = ["detectors", "weights"] if name == How.WEIGHTED else ["detectors"]
+    for parameter in parameters:
+        check_parameter(name, parameter, own, path)
+    parts = parameters.get("detectors")
+    if not isinstance(parts, list) or not PARTS_MIN <= len(parts) <= PARTS_MAX:
         raise UnknownParameter(
-            f"{name} with {path}protect_anomaly_detector = false never learns; leave the parameter"
-            " out, or name the detector inside the filter instead"
+            f"{name} needs the parameter {path + 'detectors'!r}: a list of {PARTS_MIN} to"
+            f" {PARTS_MAX} detectors, each a name, or a table with a name and parameters, as in"
+            ' ["scan", { name = "river.anomaly.GaussianScorer", window_size = 500 }]'
         )
-    window, grace = arguments.get("window_size"), arguments.get("grace_period", 100)
-    if name.endswith(".GaussianScorer") and window and window < grace:
+    weights = _weights(parameters, len(parts), path) if name == How.WEIGHTED else None
+    budget = context.false_incidents_per_week
+    share = budget if name == How.ALL else budget / len(parts)
+    for_part = dataclasses.replace(context, false_incidents_per_week=share)
+    banks = []
+    for i, part in enumerate(parts):
+        where = f"{path}detectors[{i}]"
+        detector, of_part = part, {}
+        if isinstance(part, Mapping):
+            if not isinstance(part.get("name"), str):
+                raise UnknownParameter(f"{name}: {where!r} has no name of a detector")
+            detector = part["name"]
+            of_part = {key: value for key, value in part.items() if key != "name"}
+        banks.append(_make(detector, of_part, for_part, f"{where}."))
+    return CombinedBank(
+        How(name),
+        banks,
+        weights=weights,
+        bucket_minutes=context.bucket_minutes,
+        false_incidents_per_week=budget,
+    )
+
+
+def _weights(parameters: Mapping[str, object], parts: int, path: str) -> list[float]:
+    weights = parameters.get("weights", [1.0] * parts)
+    if (
+        not isinstance(weights, list)
+        or len(weights) != parts
+        or not all(isinstance(weight, int | float) and 0 < weight < math.inf for weight in weights)
+    ):
         raise UnknownParameter(
-            f"{name} with {path}window_size = {window} never scores: the window must hold"
-            f" {path}grace_period = {grace} or more"
+            f"weighted: {path + 'weights'!r} must be {parts} numbers above 0, one a detector"
         )
-
-
-def _find(name: str, path: str) -> Any:
-    from river import base  # noqa: PLC0415 - a second to import
-
-    module_name, _, class_name = name.rpartition(".")
-    where = f"for {path[:-1]!r}" if path else "for the detector"
-    if module_name not in PARTS:
-        raise UnknownDetector(
-            f"{name!r} {where} is in none of {', '.join(PARTS)}; {_nearest(module_name, PARTS)}"
-        )
-    module = importlib.import_module(module_name)
-    known = [
-        each
-        for each in module.__all__
-        if inspect.isclass(getattr(module, each)) and issubclass(getattr(module, each), base.Base)
-    ]
-    if class_name not in known:
-        nearest = _nearest(name, [f"{module_name}.{each}" for each in known])
-        raise UnknownDetector(f"there is no {name!r} {where}; {nearest}")
-    return getattr(module, class_name)
-
-
-def _build(cls: Callable[..., Any], name: str, path: str, arguments: dict[str, Any]) -> Any:
-    try:
-        return cls(**arguments)
-    except Exception as error:
-        where = f" (at {path[:-1]})" if path else ""
-        raise UnknownParameter(f"{name}{where} refuses its parameters: {error}") from error
-
-
-def _scaled(made: Any) -> Any:
-    """Put the scaler that River's documentation recommends before an unsupervised detector."""
-    from river import anomaly, base, preprocessing  # noqa: PLC0415 - a second to import
-
-    if not isinstance(made, base.AnomalyDetector):
-        return made
-    if isinstance(made, anomaly.HalfSpaceTrees):
-        return preprocessing.MinMaxScaler() | made
-    return preprocessing.StandardScaler() | made
-
-
-def _try(name: str, detector: Any) -> None:
-    """Let a clone see a few counts, so that a wrong value is refused now and not for every row."""
-    from detectors.river_calls import Kind, time_features  # noqa: PLC0415 - with River
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            clone = detector.clone()
-            kind = Kind.of(clone)
-            for bucket, count in enumerate(_TRIAL_COUNTS):
-                x = {"fresh": count, **time_features(bucket, 1.0)}
-                kind.learn(clone, x, count, first=True)
-    except Exception as error:
-        raise UnknownParameter(f"{name} does not work with these parameters: {error}") from error
-
-
-def _check(name: str, parameter: str, known: list[str], path: str = "") -> None:
-    if parameter not in known:
-        raise UnknownParameter(
-            f"{name} has no parameter {path + parameter!r}; {_nearest(parameter, known)}"
-        )
-
-
-def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """Say what was probably meant, or everything that there is."""
-    if not known:
-        return "it takes none"
-    tails = {each.rpartition(".")[2].lower(): each for each in known}
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75) or [
-        tails[each]
-        for each in difflib.get_close_matches(name.rpartition(".")[2].lower(), tails, n=1)
-    ]
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    return weights

@@ -3,15 +3,17 @@
 What a detector sees at every bucket, zeros included, always scored before it is learned:
 
 - supervised ones (``GaussianScorer``, ``PredictiveAnomalyDetection`` …): the fresh users as target
-  ``y``; as ``x`` what was known before the bucket (``before``: log of the last hour's fresh users,
-  ``usual``: log of the row's mean, hour of day, weekday). The count itself is not in ``x``, or a
+  ``y``; as ``x`` what was known before the bucket. The count itself is not in ``x``, or a
   regression would learn to read it off. Forecasters get no ``x``: theirs is the series alone.
-- unsupervised ones (``HalfSpaceTrees`` …): the same with the bucket counted in, its own count
-  (``fresh``) and its ratio to the row's mean (``ratio``), both as logarithms.
+- unsupervised ones (``HalfSpaceTrees`` …): the bucket, its past, and who its users are.
+
+``detectors.river_row`` lists the features by name.
 
 Scores of River's detectors are mostly two-sided: too few is as strange to them as too many. A surge
 is too many, so only a count above the row's own mean, and of ``min_users`` or more, is evidence at
-all; a score of exactly 0 is none either (River's "not ready yet").
+all; a score of exactly 0 is none either (River's "not ready yet"). Nor is there a common zero: one
+detector says 1.1 where all is well, another -3. What is told is the score less the median of the
+row's scores that were evidence, so that 0 is nothing strange, whatever the detector.
 
 Limits, each counted: ``watched`` rows (``unwatched``), rows whose detector failed (``failures``).
 A run of zeros is taught for ``ZERO_RUN`` buckets and no further: beyond that a run brings nothing
@@ -23,14 +25,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detectors.bank import FloatArray, IntArray, Scores
-from detectors.river_calls import MINUTES_PER_DAY, Kind, time_features
+from detectors.bank import NO_ROWS, FloatArray, IntArray, Makeup, Scores
+from detectors.river_calls import MINUTES_PER_DAY, Kind, warmup_buckets
+from detectors.river_row import Described, Scale, WatchedRow
 from detectors.scan import ScanBank
 from detectors.tail import Tail
 
@@ -38,43 +39,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ZERO_RUN = 256
-WARMUP_BUCKETS = 250
-WARMUP_MINUTES = MINUTES_PER_DAY
-HALF_LIFE_MINUTES = MINUTES_PER_DAY
 IDLE_MINUTES = 7 * MINUTES_PER_DAY
 FORGET_MINUTES = 12 * 60
-RECENT_MINUTES = 60
 WATCH_FROM = 20.0
 """Fresh users that a row must have had in all before an object is spent on it."""
 FAILURE_TEXT_MAX = 200
-
-
-@dataclass(slots=True)
-class _Row:
-    """A watched row: its detector and its own recent past.
-
-    Attributes:
-        detector: River's object.
-        seen: the bank's clock just after the row's last bucket with fresh users.
-        learned: buckets taught to the detector.
-        total: fresh users, exponentially forgotten, as of ``seen``.
-        weight: buckets, forgotten likewise, as of ``seen``.
-        recent: (bucket, fresh users) of the last hour's buckets that had any.
-    """
-
-    detector: Any
-    seen: int
-    learned: int = 0
-    total: float = 0.0
-    weight: float = 0.0
-    recent: deque[tuple[int, float]] = field(default_factory=deque)
-
-    def mean(self, clock: int, keep: float) -> float:
-        """The mean count a bucket, the zeros since ``seen`` included."""
-        zeros = max(0, clock - self.seen)
-        left = keep**zeros
-        weight = self.weight * left + (1.0 - left) / (1.0 - keep)
-        return self.total * left / weight if weight > 0 else 0.0
 
 
 class RiverBank:
@@ -110,13 +79,8 @@ class RiverBank:
         self._tail = Tail(bucket_minutes, false_incidents_per_week)
         self._watched_max = watched
         self._min_users = min_users
-        self._keep = 0.5 ** (bucket_minutes / HALF_LIFE_MINUTES)
-        self._warmup = max(
-            WARMUP_BUCKETS,
-            math.ceil(WARMUP_MINUTES / bucket_minutes),
-            2 * self._kind.season,
-        )
-        self._recent_buckets = max(1, round(RECENT_MINUTES / bucket_minutes))
+        self._scale = Scale.of(bucket_minutes)
+        self._warmup = warmup_buckets(self._kind, bucket_minutes)
         self._idle_buckets = math.ceil(IDLE_MINUTES / bucket_minutes)
         self._clock = 0
         self._next = 0
@@ -130,8 +94,10 @@ class RiverBank:
             fresh_for_buckets=1,
         )
         self._all.resize(np.array([-1]))
-        self._rows: dict[int, _Row] = {}
+        self._rows: dict[int, WatchedRow] = {}
         self.failures: dict[int, str] = {}
+        self._untold: list[tuple[int, str]] = []
+        self._described: dict[int, Described] = {}
         self._memo: dict[tuple[int, int, float], float] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -151,6 +117,21 @@ class RiverBank:
 
     def judge(self, _bucket: int, _row: int, _fresh: FloatArray, _precision: float) -> None:
         """See ``Bank.judge``."""
+
+    def wanted(self) -> IntArray:
+        """See ``ModelBank.wanted``: only unsupervised detectors see the bucket itself."""
+        return NO_ROWS if self._kind.supervised else self.watched
+
+    def describe(self, _bucket: int, makeup: Makeup) -> None:
+        """See ``ModelBank.describe``."""
+        told = zip(makeup.values.tolist(), makeup.users.tolist(), strict=True)
+        self._described = dict(zip(makeup.rows.tolist(), told, strict=True))
+        self._memo.clear()
+
+    def take_failures(self) -> list[tuple[int, str]]:
+        """See ``ModelBank.take_failures``."""
+        taken, self._untold = self._untold, []
+        return taken
 
     @property
     def watched(self) -> IntArray:
@@ -187,17 +168,19 @@ class RiverBank:
         to the side of ``observed`` where the verdict puts it.
         """
         score = np.full(len(rows), -np.inf)
-        expected = np.zeros(len(rows))
+        expected, zero = np.zeros(len(rows)), np.zeros(len(rows))
         for i, (index, count) in enumerate(zip(rows.tolist(), fresh.tolist(), strict=True)):
             row = self._rows.get(index)
             if row is None:
                 continue
-            expected[i] = row.mean(self._clock, self._keep)
+            expected[i] = row.mean(self._clock, self._scale)
+            zero[i] = row.zero.get() or 0.0
             try:
                 score[i] = self._evidence(index, row, bucket, count)
             except Exception:  # noqa: BLE001, S112 - foreign code; learn_many retires the row
                 continue
-        threshold = np.full(len(rows), self._tail.threshold)
+        score -= zero
+        threshold = self._tail.threshold - zero
         band = self._upper(expected)
         alarm = score >= threshold
         upper = np.where(alarm, np.minimum(band, fresh), np.maximum(band, fresh + 1.0))
@@ -216,7 +199,7 @@ class RiverBank:
     def band(self, buckets: IntArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         """The rows' means now, whatever the bucket (0 if unwatched), and ``upper`` of them."""
         means = [
-            self._rows[index].mean(self._clock, self._keep) if index in self._rows else 0.0
+            self._rows[index].mean(self._clock, self._scale) if index in self._rows else 0.0
             for index in rows.tolist()
         ]
         expected = np.array(means, dtype=np.float64).reshape(buckets.shape)
@@ -246,7 +229,10 @@ class RiverBank:
             if row is None:
                 continue
             try:
-                scores.append(self._evidence(index, row, bucket, count))
+                score = self._evidence(index, row, bucket, count)
+                scores.append(score)
+                if score > -math.inf:
+                    row.zero.update(score)
             except Exception as error:  # noqa: BLE001 - foreign code is isolated to its row
                 self._retire(index, error)
         self._tail.add(np.array(scores))
@@ -258,9 +244,10 @@ class RiverBank:
         for index, row in list(self._rows.items()):
             count = counts.get(index, 0.0)
             if count > 0 or self._clock - row.seen < ZERO_RUN:
-                self._teach(index, row, bucket, self._clock, count)
+                self._teach(index, row, bucket, count)
         self._clock += 1
         self._next = bucket + 1
+        self._described = {}
         self._memo.clear()
 
     def skip(self, first: int, last: int, *, missing: bool) -> None:
@@ -277,14 +264,13 @@ class RiverBank:
             return
         buckets = last - first + 1
         self._tail.add_empty(buckets)
-        for offset in range(min(buckets, ZERO_RUN)):
-            clock = self._clock + offset
-            due = [(i, row) for i, row in self._rows.items() if clock - row.seen < ZERO_RUN]
-            if not due:
-                break
+        end = self._clock + buckets
+        for bucket in range(first, min(last + 1, first + ZERO_RUN)):
+            due = [(i, row) for i, row in self._rows.items() if self._clock - row.seen < ZERO_RUN]
             for index, row in due:
-                self._teach(index, row, first + offset, clock, 0.0)
-        self._clock += buckets
+                self._teach(index, row, bucket, 0.0)
+            self._clock += 1
+        self._clock = end
         self._next = last + 1
 
     def keep(self, rows: IntArray) -> None:
@@ -295,60 +281,46 @@ class RiverBank:
         self.failures = {
             new: self.failures[was] for new, was in enumerate(old) if was in self.failures
         }
+        number = {was: new for new, was in enumerate(old)}
+        self._untold = [(number.get(was, -1), text) for was, text in self._untold]
         self._memo.clear()
 
-    def _evidence(self, index: int, row: _Row, bucket: int, count: float) -> float:
+    def _evidence(self, index: int, row: WatchedRow, bucket: int, count: float) -> float:
         """The row's score, ``-inf`` for none; changes nothing but the memo of it.
 
         Raises:
             Exception: whatever ``Kind.score`` raises.
         """
-        mean = row.mean(self._clock, self._keep)
+        mean = row.mean(self._clock, self._scale)
         if row.learned < self._warmup or count < self._min_users or count <= mean:
             return -math.inf
         key = (index, bucket, count)
         if key not in self._memo:
-            x = self._features(row, bucket, self._clock, count)
+            x = self._features(index, row, bucket, count)
             # The one scorer that counts its own scores must not count those of a look.
             detector = copy.deepcopy(row.detector) if self._kind.counts else row.detector
             self._memo[key] = self._kind.score(detector, x, count)
         return self._memo[key]
 
-    def _features(self, row: _Row, bucket: int, clock: int, count: float) -> dict[str, float]:
-        times = time_features(bucket, self._bucket_minutes)
-        mean = row.mean(clock, self._keep)
-        oldest = bucket - self._recent_buckets
-        before = sum(n for b, n in row.recent if oldest <= b < bucket)
+    def _features(self, index: int, row: WatchedRow, bucket: int, count: float) -> dict[str, float]:
         if self._kind.supervised:
-            return {"before": math.log1p(before), "usual": math.log1p(mean), **times}
-        return {
-            "fresh": math.log1p(count),
-            "hour": math.log1p(before + count),
-            "ratio": math.log1p(count) - math.log1p(mean),
-            **times,
-        }
+            return row.known_before(bucket, self._clock, self._scale)
+        return row.seen_in(bucket, self._clock, count, self._described.get(index), self._scale)
 
-    def _teach(self, index: int, row: _Row, bucket: int, clock: int, count: float) -> None:
-        x = self._features(row, bucket, clock, count)
+    def _teach(self, index: int, row: WatchedRow, bucket: int, count: float) -> None:
+        x = self._features(index, row, bucket, count)
         try:
             self._kind.learn(row.detector, x, count, first=row.learned < self._warmup // 2)
         except Exception as error:  # noqa: BLE001 - foreign code is isolated to its row
             self._retire(index, error)
             return
-        row.learned += 1
-        if count > 0:
-            left = self._keep ** max(0, clock - row.seen)
-            zeros_weight = (1.0 - left) / (1.0 - self._keep)
-            row.total = row.total * left * self._keep + count
-            row.weight = (row.weight * left + zeros_weight) * self._keep + 1.0
-            row.seen = clock + 1
-            row.recent.append((bucket, count))
-            while row.recent[0][0] <= bucket - self._recent_buckets:
-                row.recent.popleft()
+        row.learn(bucket, self._clock, count, self._described.get(index), self._scale)
 
     def _retire(self, index: int, error: Exception) -> None:
         del self._rows[index]
-        self.failures[index] = f"{type(error).__name__}: {error}"[:FAILURE_TEXT_MAX]
+        said = "".join(c if c.isprintable() else " " for c in str(error))
+        self.failures[index] = f"{type(error).__name__}: {said}"[:FAILURE_TEXT_MAX]
+        self._untold.append((index, self.failures[index]))
 
     def _admit(self, rows: IntArray) -> None:
         heavy = [
@@ -373,4 +345,4 @@ class RiverBank:
                 if not idle:
                     return
                 del self._rows[idle.pop(0)]
-            self._rows[index] = _Row(self._prototype.clone(), seen=self._clock)
+            self._rows[index] = WatchedRow(self._prototype.clone(), seen=self._clock)

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from river.base import AnomalyDetector
-
-from detectors.scan import ScanBank
-
-if TYPE_CHECKING:
-    from detectors.bank import FloatArray, IntArray
-
-_WEEK_MINUTES = 7 * 24 * 60
+from detectors.one_series import SeriesDetector
 
 
-class SurgeScan(AnomalyDetector):  # type: ignore[misc]
+class SurgeScan(SeriesDetector):
     """Scores sudden surges in one series of counts; the single-series face of ``ScanBank``.
 
-    Every ``learn_one`` is one bucket, in order: a bucket without users is a count of zero, not a
-    missing call. Score before learning.
+    See ``SeriesDetector`` for how it is fed, and for missing data. A score is a log-likelihood
+    ratio (``detectors.ratio``), in nats.
 
     Args:
         bucket_minutes: length of a bucket; must divide an hour.
         false_incidents_per_week: the budget that sets ``threshold``.
         min_users: a window with fewer users never scores.
         fresh_for_minutes: how long a user is not counted again, where counts are of fresh users.
-        feature: name of the count in ``x``; absent is zero.
+        feature: name of the count in ``x``; absent is 0.
         first_bucket: index of the first bucket since 1970 UTC, which gives the hour of day.
-
-    Attributes:
-        threshold: score from which a bucket is an alarm.
 
     >>> import numpy as np
     >>> detector = SurgeScan(bucket_minutes=60)
@@ -41,6 +28,8 @@ class SurgeScan(AnomalyDetector):  # type: ignore[misc]
     True
     >>> detector.score_one({"fresh": 80.0}) > detector.threshold
     True
+    >>> detector.score_one({"fresh": float("nan")})
+    0.0
     """
 
     def __init__(
@@ -52,38 +41,11 @@ class SurgeScan(AnomalyDetector):  # type: ignore[misc]
         feature: str = "fresh",
         first_bucket: int = 0,
     ) -> None:
-        self.bucket_minutes = bucket_minutes
-        self.false_incidents_per_week = false_incidents_per_week
-        self.min_users = min_users
-        self.fresh_for_minutes = fresh_for_minutes
-        self.feature = feature
-        self.first_bucket = first_bucket
-        self._bucket = first_bucket
-        self._row: IntArray = np.zeros(1, dtype=np.int64)
-        self._bank = ScanBank(
+        super().__init__(
             bucket_minutes=bucket_minutes,
             false_incidents_per_week=false_incidents_per_week,
             min_users=min_users,
-            fresh_for_buckets=max(1, round(fresh_for_minutes / bucket_minutes)),
+            fresh_for_minutes=fresh_for_minutes,
+            feature=feature,
+            first_bucket=first_bucket,
         )
-        self._bank.resize(np.full(1, -1, dtype=np.int64))
-        self._bank.expose(_WEEK_MINUTES / bucket_minutes)
-
-    def _count(self, x: dict[Any, Any]) -> FloatArray:
-        return np.full(1, max(float(x.get(self.feature, 0.0)), 0.0))
-
-    def score_one(self, x: dict[Any, Any]) -> float:
-        """Evidence that the bucket ``x`` belongs to a surge: a log-likelihood ratio, 0 or more."""
-        scores = self._bank.score_many(self._bucket, self._row, self._count(x), np.ones(1))
-        return float(scores.score[0])
-
-    def learn_one(self, x: dict[Any, Any]) -> None:
-        """Learn the next bucket."""
-        self._bank.learn_many(self._bucket, self._row, self._count(x))
-        self._bucket += 1
-
-    @property
-    def threshold(self) -> float:
-        """Score from which the next bucket is an alarm."""
-        scores = self._bank.score_many(self._bucket, self._row, np.zeros(1), np.ones(1))
-        return float(scores.threshold[0])

@@ -256,11 +256,12 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     """Something about the pipeline itself that operations must know.
 
     Attributes:
-        kind: ``gap``, ``stalled`` or ``capped``.
+        kind: ``gap``, ``stalled``, ``capped`` or ``detector``.
         status: ``open`` or ``closed``.
         bucket: bucket at whose end it was noticed.
         since: bucket from which it holds.
         details: figures, by name.
+        message: words of whatever failed; not ours, so not to be trusted.
     """
 
     kind: str
@@ -268,6 +269,7 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     bucket: int
     since: int
     details: dict[str, float]
+    message: str = ""
 
 
 class EarlyOutcome(msgspec.Struct, frozen=True):

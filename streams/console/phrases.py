@@ -279,7 +279,10 @@ def disturbance(data: Data) -> str:
     details = data["details"]
     of_time = "minutes" in details or "missing_minutes" in details
     if not of_time or "partition" in details:
-        return visible(data["summary"], _SENTENCE)
+        words = str(data["summary"])
+        if "message" in details:
+            words += f"; the first said: {details['message']}"
+        return visible(words, _SENTENCE)
     if data["until"] is None:
         return f"no foreign posts since {moment(data['from'])}; until they come, nothing is judged"
     length = duration(minutes_between(data["from"], data["until"]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detectors.bank import NO_ROWS, NO_USERS
+from detectors.bank import NO_ROWS, NO_USERS, ModelBank
 from streams.events import (
     Closed,
     Early,
@@ -24,11 +24,12 @@ from streams.events import (
 )
 from streams.stages.age import Age
 from streams.stages.counting import Counting
-from streams.stages.drops import Drops
+from streams.stages.drops import Drops, Failures
 from streams.stages.early import EarlyWatch, Parts
 from streams.stages.episodes import Episodes
 from streams.stages.gather import Gathering
 from streams.stages.lookback import Lookback
+from streams.stages.makeup import makeup
 from streams.stages.merge import Table, merge
 from streams.stages.rows import Rows
 from streams.stages.silence import Silence
@@ -53,6 +54,7 @@ _STATE = (
     "age",
     "_silence",
     "_drops",
+    "_failures",
     "_pruned_day",
     "bank",
 )
@@ -101,6 +103,7 @@ class Detect:
     def __init__(self, params: DetectParams, bank: Bank, partitions: list[int]) -> None:
         self.params = params
         self.bank = bank
+        self._models = bank if isinstance(bank, ModelBank) else None
         self._minutes = params.bucket_ms / 60_000
         self._per_hour = max(1, round(60 / self._minutes))
         self._rows = Rows()
@@ -115,6 +118,7 @@ class Detect:
         self.age = Age(self._minutes, settle, params.warmup)
         self._silence = Silence(self._minutes, self._per_hour)
         self._drops = Drops(params.bucket_ms)
+        self._failures = Failures(params.bucket_ms)
         self._pruned_day = -1
         parts = Parts(self._rows, self._counting, self._lookback, self._episodes, bank)
         self._early = EarlyWatch(parts, hours, params.fresh_for)
@@ -243,9 +247,15 @@ class Detect:
         in_ingest = self.sources.intake(bucket).series_dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):
+            if self._models is not None and len(wanted := self._models.wanted()):
+                self._models.describe(bucket, makeup(table, rows, wanted))
             some = fresh.nonzero()[0]
             scored, counts = self._judge(bucket, rows[some], fresh[some], table, outcomes, notices)
             self.bank.learn_many(bucket, scored, counts)
+            if self._models is not None:
+                failed = self._models.take_failures()
+                if told := self._failures.notices(bucket, failed, self._rows.keys):
+                    outcomes.append(self._outcome(bucket, [], [], told))
         elif notices:
             outcomes.append(self._outcome(bucket, [], [], notices))
 

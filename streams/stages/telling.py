@@ -27,6 +27,7 @@ _SUMMARIES = {
     ): "No foreign posts where some were expected: data are missing, nothing is judged",
     ("gap", "closed"): "Foreign posts arrive again after a gap in the data",
     ("capped", "open"): "A limit was reached: the lightest series are no longer watched",
+    ("detector", "open"): "The detector failed in some series, which are no longer judged",
     ("stalled", "open"): "Event time stands still in a source partition while others go on",
     ("stalled", "closed"): "Event time moves again in a source partition that stood still",
 }
@@ -280,6 +281,9 @@ class Teller:
         name = f"pipeline-{notice.kind}-{notice.since}-{notice.status}-{notice.bucket}"
         if (partition := notice.details.get("partition")) is not None:
             name += f"-{partition:.0f}"
+        details: dict[str, Any] = {each: _round(value) for each, value in notice.details.items()}
+        if notice.message:
+            details["message"] = notice.message
         return Alert(
             id=name,
             type=PIPELINE.format(notice.kind),
@@ -291,7 +295,7 @@ class Teller:
                 "summary": _SUMMARIES[notice.kind, notice.status],
                 "from": self._start(notice.since),
                 "until": self._start(notice.bucket) if closed else None,
-                "details": {name: _round(value) for name, value in notice.details.items()},
+                "details": details,
             },
         )
 

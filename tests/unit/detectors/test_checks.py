@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-from river import anomaly, base, time_series
+from river import anomaly, base, drift, preprocessing, time_series
 
 from detectors import checks
 from detectors.catalog import BankContext, make_bank
 from detectors.checks import check_bank, check_detector
+from detectors.drift import AdwinScorer, PageHinkleyScorer
 
 if TYPE_CHECKING:
     from detectors.bank import Bank
@@ -24,6 +25,17 @@ BANKS: dict[str, tuple[str, dict[str, Any]]] = {
     "scan": ("scan", {}),
     "gaussian": (GAUSSIAN, {}),
     "trees": ("river.anomaly.HalfSpaceTrees", {"n_trees": 2, "height": 3}),
+    "adwin": ("river.drift.ADWIN", {}),
+    "page-hinkley": ("river.drift.PageHinkley", {}),
+    "any": ("any", {"detectors": ["scan", GAUSSIAN]}),
+    "all": ("all", {"detectors": ["scan", GAUSSIAN]}),
+    "weighted": (
+        "weighted",
+        {
+            "detectors": [{"name": "any", "detectors": ["scan", GAUSSIAN]}, "scan"],
+            "weights": [2, 1],
+        },
+    ),
     "forecaster": (
         "river.anomaly.QuantileFilter",
         {
@@ -144,9 +156,13 @@ def test_checks_state_their_law() -> None:
     [
         anomaly.GaussianScorer(),
         anomaly.StandardAbsoluteDeviation(),
-        anomaly.HalfSpaceTrees(n_trees=2, height=3, seed=1),
+        preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(n_trees=2, height=3, seed=1),
+        anomaly.LocalOutlierFactor(),
+        anomaly.LODA(seed=1),
         anomaly.OneClassSVM(),
         anomaly.QuantileFilter(anomaly.GaussianScorer(), q=0.9),
+        AdwinScorer(drift.ADWIN(clock=1)),
+        PageHinkleyScorer(drift.PageHinkley(mode="up")),
     ],
     ids=lambda detector: type(detector).__name__,
 )
@@ -164,6 +180,27 @@ def test_impure_scorer_is_found() -> None:
     by_name = {check.__name__: check for check in check_detector(detector)}
     with pytest.raises(AssertionError, match="changed the detector"):
         by_name["check_score_one_is_pure"]()
+
+
+class _Sleeper(base.AnomalyDetector):  # type: ignore[misc]
+    """Finds the quiet ones strange, if anything."""
+
+    def learn_one(self, x: dict[str, float]) -> None:
+        """It learns nothing."""
+
+    def score_one(self, x: dict[str, float]) -> float:
+        return 9.0 - x["fresh"]
+
+
+def test_upside_down_detector_is_found() -> None:
+    """A detector that ranks quiet counts over surges obeys every other law."""
+    failed = []
+    for check in check_detector(_Sleeper()):
+        try:
+            check()
+        except AssertionError:
+            failed.append(check.__name__)
+    assert failed == ["check_surge_ranks_high"]
 
 
 class _Hoarder(base.AnomalyDetector):  # type: ignore[misc]

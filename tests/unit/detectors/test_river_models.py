@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
 import numpy as np
 import pytest
-from river import anomaly, base, preprocessing, time_series
+from river import anomaly, base, linear_model, preprocessing, time_series
 
 from detectors.checks import FIRST, ROWS, SURGE, counts, teach
 from detectors.river_calls import Kind, core
@@ -27,7 +28,7 @@ def trees(**more: Any) -> Any:
     )
 
 
-def forecaster(n_std: float = 20.0) -> Any:
+def forecaster(n_std: float = 3.0) -> Any:
     return anomaly.PredictiveAnomalyDetection(time_series.HoltWinters(alpha=0.1), n_std=n_std)
 
 
@@ -76,7 +77,7 @@ class _Moody(base.AnomalyDetector):  # type: ignore[misc]
         anomaly.GaussianScorer(window_size=192),
         anomaly.QuantileFilter(anomaly.GaussianScorer(), q=0.99),
         forecaster(),
-        anomaly.PredictiveAnomalyDetection(time_series.SNARIMAX(p=2, d=0, q=1), n_std=20.0),
+        anomaly.PredictiveAnomalyDetection(time_series.SNARIMAX(p=2, d=0, q=1)),
     ],
     ids=["gaussian", "windowed", "filter", "holt-winters", "snarimax"],
 )
@@ -116,6 +117,67 @@ def test_unsupervised_rank_a_surge_high(detector: Any) -> None:
     surge = one(subject, 200.0, bucket=FIRST + 500).score[0]
     assert math.isfinite(surge)
     assert surge > np.quantile(scores, 0.9)
+
+
+def test_gaussian_scores_do_not_saturate() -> None:
+    """At high rates, where River's score is rounded to 1 for every wave, more is still stranger."""
+    rng = np.random.default_rng(7)
+    subject = teach(bank(anomaly.GaussianScorer()), rng.poisson(1_000.0, (400, 1)).astype(float))
+    found = [one(subject, count).score[0] for count in (1_020.0, 1_300.0, 1_400.0, 4_000.0)]
+    scorer, zero = subject._rows[0].detector, subject._rows[0].zero.get()
+    assert scorer.score_one(None, 1_300.0) == scorer.score_one(None, 4_000.0) == 1.0
+    assert found[0] + zero == pytest.approx(-math.log1p(-scorer.score_one(None, 1_020.0)))
+    assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [
+        forecaster(),
+        anomaly.PredictiveAnomalyDetection(
+            preprocessing.MinMaxScaler() | linear_model.PARegressor()
+        ),
+    ],
+    ids=["forecast", "regression"],
+)
+def test_errors_are_not_cut(detector: Any) -> None:
+    """Beyond its limit, where River says 1 to every error, a larger error is still stranger."""
+    rng = np.random.default_rng(7)
+    subject = teach(bank(detector), rng.poisson(30.0, (400, 1)).astype(float))
+    zero = subject._rows[0].zero.get()
+    small, large, larger = (one(subject, n).score[0] + zero for n in (33.0, 300.0, 400.0))
+    assert small < 1.0
+    assert 5.0 < large < larger
+    kind, row = subject._kind, subject._rows[0]
+    x = row.known_before(FIRST + 400, 400, subject._scale)
+    score = copy.deepcopy(row.detector).score_one(None if kind.blind else x, 33.0)
+    assert small == pytest.approx(score), "below it, the score is River's"
+
+
+def test_gaussian_scorer_of_constant_counts() -> None:
+    """Counts that were all alike have no deviation: River says 1 to anything else, and so it is."""
+    scorer = anomaly.GaussianScorer()
+    for _ in range(200):
+        scorer.learn_one(None, 6.0)
+    assert scorer.score_one(None, 9.0) == 1.0
+    assert 36.0 < Kind.of(scorer).score(scorer, {}, 9.0) < 37.0
+
+
+def test_usual_scores_are_zero() -> None:
+    """A detector without a zero of its own gets one: what is usual in a row scores about 0.
+
+    It says when an episode is calm: when the score stays under a share of the threshold.
+    """
+    subject = bank(preprocessing.StandardScaler() | anomaly.LocalOutlierFactor(n_neighbors=5))
+    quiet = np.random.default_rng(7).poisson(10.0, size=(700, 1)).astype(float)
+    run(subject, quiet[:500])
+    scores = []
+    for bucket, row_counts in enumerate(quiet[500:], FIRST + 500):
+        found = one(subject, row_counts[0], bucket=bucket)
+        scores.append(found.score[0] / found.threshold[0])
+        subject.learn_many(bucket, np.array([0]), row_counts)
+    assert found.threshold[0] > 0.0
+    assert np.mean(np.array(scores) < 1 / 3) > 0.8
 
 
 def test_low_counts_are_no_evidence() -> None:
@@ -218,8 +280,8 @@ def test_features_of_a_target_leave_it_out() -> None:
     free = teach(bank(trees()), counts(rows=2))
     for subject, changed in ((supervised, False), (free, True)):
         row = subject._rows[0]
-        low = subject._features(row, FIRST + 400, 400, 1.0)
-        high = subject._features(row, FIRST + 400, 400, 90.0)
+        low = subject._features(0, row, FIRST + 400, 1.0)
+        high = subject._features(0, row, FIRST + 400, 90.0)
         assert (low != high) == changed
 
 
@@ -269,7 +331,14 @@ def test_kind_looks_inside() -> None:
     wrapped = anomaly.QuantileFilter(forecaster(), q=0.9)
     assert core(trees()).__class__ is anomaly.HalfSpaceTrees
     assert Kind.of(wrapped) == Kind(
-        supervised=True, blind=True, counts=True, filtered=True, bounded=True, season=0
+        supervised=True,
+        blind=True,
+        counts=True,
+        filtered=True,
+        bounded=False,
+        normal=False,
+        cut=True,
+        season=0,
     )
     seasonal = time_series.HoltWinters(alpha=0.1, beta=0.1, gamma=0.1, seasonality=96)
     assert Kind.of(anomaly.PredictiveAnomalyDetection(seasonal)).season == 96

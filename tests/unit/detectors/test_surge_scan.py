@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.checks import check_detector
+from detectors.checks import RIVER_FEATURE_CHECKS, check_detector
 from detectors.scan import FEW_ROWS, ScanBank
 from detectors.surge_scan import SurgeScan
 
@@ -41,7 +41,9 @@ def test_face_equals_the_bank(counts: list[int], others: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "check", list(check_detector(SurgeScan(bucket_minutes=60.0))), ids=lambda check: check.__name__
+    "check",
+    list(check_detector(SurgeScan(bucket_minutes=60.0), also=RIVER_FEATURE_CHECKS)),
+    ids=lambda check: check.__name__,
 )
 def test_passes_the_conformance_suite(check: Callable[[], None]) -> None:
     """The face keeps River's generic laws and the project's own, on count streams."""
@@ -51,11 +53,24 @@ def test_passes_the_conformance_suite(check: Callable[[], None]) -> None:
 def test_scoring_changes_nothing() -> None:
     """A detector that was asked for a score learns on as one that was not."""
     asked, silent = SurgeScan(bucket_minutes=60.0), SurgeScan(bucket_minutes=60.0)
-    for count in (3.0, 9.0, 0.0, 40.0):
-        asked.score_one({"fresh": 90.0})
+    for count in np.random.default_rng(1).poisson(9.0, size=24 * 14).astype(float):
+        asked.score_one({"fresh": 90.0 + count})
         asked.learn_one({"fresh": count})
         silent.learn_one({"fresh": count})
     assert asked.score_one({"fresh": 70.0}) == silent.score_one({"fresh": 70.0})
+    assert asked.threshold == silent.threshold
+
+
+def test_threshold_is_the_verdicts() -> None:
+    """The threshold is the one that the next bucket's score is held against."""
+    detector = SurgeScan(bucket_minutes=60.0)
+    rng = np.random.default_rng(1)
+    for count in rng.poisson(rng.gamma(2.0, 10.0, size=24 * 21)).astype(float):
+        verdict = detector.judge_one({"fresh": count})
+        assert verdict is not None
+        if verdict.score > 0.0:
+            assert detector.threshold == verdict.threshold
+        detector.learn_one({"fresh": count})
 
 
 def test_pickles() -> None:
@@ -67,7 +82,13 @@ def test_pickles() -> None:
     assert copy.score_one({"fresh": 50.0}) == detector.score_one({"fresh": 50.0})
 
 
-def test_negative_and_absent_counts_are_zero() -> None:
-    """A difference of totals that falls below zero, or a missing feature, is no user."""
-    detector = SurgeScan(bucket_minutes=60.0)
-    assert detector.score_one({"fresh": -4.0}) == detector.score_one({}) == 0.0
+def test_absent_count_is_zero() -> None:
+    """A missing feature is no user, and is learned as a bucket without one."""
+    absent, zero = SurgeScan(bucket_minutes=60.0), SurgeScan(bucket_minutes=60.0)
+    for detector, nothing in ((absent, {}), (zero, {"fresh": 0.0})):
+        for count in (3.0, 9.0, 4.0):
+            detector.learn_one({"fresh": count})
+        for _ in range(10):
+            detector.learn_one(nothing)
+    assert absent.score_one({}) == zero.score_one({"fresh": 0.0})
+    assert absent.score_one({"fresh": 50.0}) == zero.score_one({"fresh": 50.0})

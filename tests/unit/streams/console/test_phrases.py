@@ -156,6 +156,15 @@ def test_a_gap_is_described(alerts: list[Alert]) -> None:
     assert phrases.disturbance(stall) == "partition 2 has sent nothing since 05:12"
 
 
+def test_a_failed_detector_is_quoted_safely(alerts: list[Alert]) -> None:
+    """Its first words are shown, without what they might do to a terminal."""
+    (data,) = (a["data"] for a in alerts if a["type"] == "surgewatch.pipeline.detector.v1")
+    data = {**data, "details": {**data["details"], "message": "all: \x1b[2Jgone\n"}}
+    said = phrases.disturbance(data)
+    assert "no longer judged; the first said: all: " in said
+    assert said.isprintable()
+
+
 def test_moment_is_utc() -> None:
     """A time with an offset is shown in UTC, as the headings promise."""
     assert phrases.moment("2025-01-13T02:21:00+08:00") == "2025-01-12 18:21"

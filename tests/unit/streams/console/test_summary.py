@@ -129,6 +129,7 @@ def test_feed_tells_the_story_in_order(alerts: list[Alert]) -> None:
         ("2025-01-14 05:40", "GAP"),
         ("2025-01-14 06:00", "STALLED"),
         ("2025-01-14 07:00", "CAPPED"),
+        ("2025-01-14 07:01", "DETECTOR"),
     ]
     assert "830 users since 2025-01-13 02:14" in text
     assert "over after 2 d 1 h" in text

@@ -327,7 +327,7 @@ def test_two_stalled_partitions_are_two_alerts() -> None:
     assert len(ids) == 3
 
 
-@pytest.mark.parametrize("kind", ["gap", "capped", "stalled"])
+@pytest.mark.parametrize("kind", ["gap", "capped", "stalled", "detector"])
 def test_every_notice_has_a_summary(kind: str) -> None:
     """Each kind of notice that a stage can send has words for a person."""
     (alert,) = correlate().notice(Notice(kind, "open", START, START, {}))

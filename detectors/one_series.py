@@ -1,0 +1,125 @@
+"""Any detector of the catalogue as a River estimator over one series of counts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from river.base import AnomalyDetector
+
+from detectors.bank import Verdict
+from detectors.catalog import BankContext, make_bank
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from detectors.bank import FloatArray, IntArray, Scores
+
+_WEEK_MINUTES = 7 * 24 * 60
+_MANY = 1e9
+"""A count that any bank looks at closely enough to say the threshold."""
+
+
+class SeriesDetector(AnomalyDetector):  # type: ignore[misc]
+    """A detector over one series of counts: a bank with one row.
+
+    Every ``learn_one`` is one bucket, in order: a bucket without users is a count of 0, not a
+    missing call. Score before learning. A count that is negative, infinite or NaN is *missing
+    data*: it scores 0, and what is learned is that nobody knows.
+
+    Args:
+        detector: a name (:func:`detectors.names`), or an object with River's interface.
+        parameters: of the detector, as in a configuration.
+        bucket_minutes: length of a bucket; must divide an hour.
+        false_incidents_per_week: the budget that sets ``threshold``.
+        min_users: fewer are never a surge.
+        fresh_for_minutes: how long a user is not counted again, where counts are of fresh users.
+        feature: name of the count in ``x``; absent is 0.
+        first_bucket: index of the first bucket since 1970 UTC, which gives hour of day and weekday.
+
+    Raises:
+        CatalogError: the detector or a parameter is not known; the message has the nearest name.
+
+    >>> import numpy as np
+    >>> detector = SeriesDetector("river.anomaly.GaussianScorer", bucket_minutes=60)
+    >>> for count in np.random.default_rng(7).poisson(20, size=24 * 21):
+    ...     detector.learn_one({"fresh": float(count)})
+    >>> [detector.score_one({"fresh": n}) > detector.threshold for n in (21.0, 80.0)]
+    [False, True]
+    """
+
+    def __init__(
+        self,
+        detector: str | Any = "scan",
+        parameters: Mapping[str, object] | None = None,
+        bucket_minutes: float = 1.0,
+        false_incidents_per_week: float = 1.0,
+        min_users: float = 5.0,
+        fresh_for_minutes: float = 360.0,
+        feature: str = "fresh",
+        first_bucket: int = 0,
+    ) -> None:
+        self.detector = detector
+        self.parameters = parameters
+        self.bucket_minutes = bucket_minutes
+        self.false_incidents_per_week = false_incidents_per_week
+        self.min_users = min_users
+        self.fresh_for_minutes = fresh_for_minutes
+        self.feature = feature
+        self.first_bucket = first_bucket
+        self._bucket = first_bucket
+        self._row: IntArray = np.zeros(1, dtype=np.int64)
+        context = BankContext(
+            bucket_minutes=bucket_minutes,
+            false_incidents_per_week=false_incidents_per_week,
+            min_users=min_users,
+            fresh_for_buckets=max(1, round(fresh_for_minutes / bucket_minutes)),
+        )
+        self._bank = make_bank(detector, parameters or {}, context=context)
+        self._bank.resize(np.full(1, -1, dtype=np.int64))
+        self._bank.expose(_WEEK_MINUTES / bucket_minutes)
+
+    def _count(self, x: Mapping[Any, Any]) -> FloatArray | None:
+        """The count, None if it is missing."""
+        count = float(x.get(self.feature, 0.0))
+        return np.full(1, count) if 0.0 <= count < math.inf else None
+
+    def _scores(self, count: FloatArray) -> Scores:
+        return self._bank.score_many(self._bucket, self._row, count, np.ones(1))
+
+    def score_one(self, x: Mapping[Any, Any]) -> float:
+        """Evidence that the bucket ``x`` belongs to a surge: 0 or more, in the detector's unit."""
+        count = self._count(x)
+        return 0.0 if count is None else max(float(self._scores(count).score[0]), 0.0)
+
+    def judge_one(self, x: Mapping[Any, Any]) -> Verdict | None:
+        """Score and threshold with what they rest on; None where the count is missing."""
+        count = self._count(x)
+        if count is None:
+            return None
+        found = self._scores(count)
+        return Verdict(
+            float(found.score[0]),
+            float(found.threshold[0]),
+            float(found.observed[0]),
+            float(found.expected[0]),
+            float(found.upper[0]),
+            int(found.window[0]),
+        )
+
+    def learn_one(self, x: Mapping[Any, Any]) -> None:
+        """Learn the next bucket."""
+        count = self._count(x)
+        if count is None:
+            self._bank.skip(self._bucket, self._bucket, missing=True)
+        else:
+            # A bank learns what it was last asked, which may have been another count.
+            self._scores(count)
+            self._bank.learn_many(self._bucket, self._row, count)
+        self._bucket += 1
+
+    @property
+    def threshold(self) -> float:
+        """Score from which the next bucket is an alarm; infinite while it is not known."""
+        return float(self._scores(np.full(1, _MANY)).threshold[0])
