@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import gc
+import getpass
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.errors import SurgewatchError
+from streams.errors import SurgewatchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
     simulate = sub.add_parser("simulate", help="write a log of an invented world")
     _add_simulate(simulate, SCENARIOS)
     simulate.set_defaults(run=commands.simulate)
+    _add_backtest(sub.add_parser("backtest", help="try one or two configurations on recorded logs"))
+    calibrate = sub.add_parser("calibrate", help="compare the budget with a quiet history")
+    _add_calibrate(calibrate)
     demo = sub.add_parser("demo", help="simulate the week of January 2025 and replay it")
     demo.add_argument(
         "--dir",
@@ -72,6 +77,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_kafka(verify)
     verify.set_defaults(run=_with_kafka("verify"))
     _add_publish(sub.add_parser("publish", help="send recorded logs to the posts topic"))
+    _add_labels(
+        sub.add_parser("label", help="say whether an incident was true, false or expected"),
+        sub.add_parser("labels", help="print the labels of Kafka, one a line"),
+    )
     _add_reading(
         sub.add_parser("alerts", help="print the alerts of Kafka, one a line"),
         sub.add_parser("record", help="write the posts topic, its markers included, to files"),
@@ -188,12 +197,106 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "several logs are read as partitions",
     )
     _add_config(parser)
+    _add_known(parser)
     parser.add_argument("--out", metavar="ALERTS.jsonl", help="alerts; - for standard output")
     parser.add_argument(
         "--series", metavar="SERIES", help="observed and expected, as .jsonl or .parquet"
     )
     parser.add_argument("--rejects", metavar="FILE", help="records that could not be used, and why")
     parser.add_argument("--report", metavar="REPORT.html", help="a page to look at")
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("logs", nargs="+", metavar="LOG", help="as for replay")
+
+
+def _add_known(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--truth", type=Path, metavar="FILE", help="what really happened, as simulate writes it"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="what operators said of incidents (label)"
+    )
+
+
+def _add_backtest(parser: argparse.ArgumentParser) -> None:
+    from streams import commands_backtest  # noqa: PLC0415 - see build_parser
+
+    _add_logs(parser)
+    _add_config(parser)
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="a second configuration, to compare with"
+    )
+    _add_known(parser)
+    parser.add_argument(
+        "--sweep",
+        metavar="KEY=V1,V2,…",
+        help="try these values of one setting, such as alerts.false_incidents_per_week=0.5,1,2",
+    )
+    parser.add_argument("--report", metavar="REPORT.html", help="a page to look at")
+    parser.set_defaults(run=commands_backtest.backtest)
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    from streams import commands_backtest  # noqa: PLC0415 - see build_parser
+
+    _add_logs(parser)
+    _add_config(parser)
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="what operators said of incidents: true and expected ones are not false",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help="write the recommended setting, as TOML; - for stdout"
+    )
+    parser.set_defaults(run=commands_backtest.calibrate_budget)
+
+
+def _add_labels(label: argparse.ArgumentParser, labels: argparse.ArgumentParser) -> None:
+    label.description = (
+        "Says what an incident was. With --alerts and --labels the label goes to a file, otherwise "
+        "to Kafka, where the incident is looked up in the alerts topic."
+    )
+    label.add_argument("incident", metavar="INCIDENT_ID", help="as in its alerts: in-…")
+    label.add_argument(
+        "verdict",
+        choices=("true", "false", "expected"),
+        help="expected: it was real, but nothing to be woken for",
+    )
+    label.add_argument("--alerts", type=Path, metavar="ALERTS.jsonl", help="that tell of it")
+    label.add_argument("--labels", type=Path, metavar="FILE", help="JSON lines to append to")
+    label.add_argument("--note", default="", help="why")
+    label.add_argument("--by", metavar="NAME", help="who says so (default: the login name)")
+    _add_kafka(label)
+    label.set_defaults(run=_label)
+    _add_kafka(labels)
+    labels.set_defaults(run=_with_kafka("labels"))
+
+
+def _label(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """A label, with who says it and when; into a file or to Kafka."""
+    args.by = args.by or _login()
+    args.at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    in_files = [args.alerts is not None, args.labels is not None]
+    if any(in_files) and (args.bootstrap is not None or not all(in_files)):
+        raise UsageError(
+            "give --alerts and --labels for a label in a file, or neither for one in Kafka"
+        )
+    if all(in_files):
+        from streams import commands_backtest  # noqa: PLC0415 - see build_parser
+
+        commands_backtest.label(args, environ)
+    else:
+        _with_kafka("label")(args, environ)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        raise UsageError("this user has no name; say who you are with --by NAME") from None
 
 
 def _add_simulate(parser: argparse.ArgumentParser, scenarios: Mapping[str, str]) -> None:

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from streams import settings as settings_module
 from streams.console.progress import ReplayProgress
+from streams.console.text import visible
 from streams.errors import BrokerError, UsageError
-from streams.kafka import reading, topics
+from streams.kafka import ops, reading, topics
 from streams.kafka import verify as checks
 from streams.kafka.connect import broker_errors, client_options
 from streams.kafka.ground import Ground
@@ -140,6 +141,26 @@ def alerts(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """Print the alerts."""
     settings = _settings(args, environ)
     asyncio.run(reading.alerts(settings, sys.stdout.buffer, follow=args.follow))
+
+
+def label(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Write to Kafka what an incident was."""
+    settings = _settings(args, environ)
+    finder = asyncio.run(ops.find(settings, args.incident))
+    topics_of = topics.Topics.of(settings)
+    said = finder.label(
+        args.verdict, at=args.at, by=args.by, note=args.note, where=topics_of.alerts
+    )
+    asyncio.run(ops.put(settings, said))
+    by = visible(said.by)
+    sys.stdout.write(f"{said.incident_id}: {said.verdict}, by {by}, in {topics_of.ops}\n")
+
+
+def labels(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Print the labels that are in Kafka."""
+    strange = asyncio.run(ops.labels(_settings(args, environ), sys.stdout.buffer))
+    if strange:
+        sys.stderr.write(f"{strange:,} records were no labels, and are left out\n")
 
 
 def record(args: argparse.Namespace, environ: Mapping[str, str]) -> None:

@@ -304,3 +304,58 @@ class Outcome(msgspec.Struct, frozen=True):
     points: list[Point]
     notices: list[Notice]
     intake: dict[str, int]
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """What really happened in a log: one wave, or one thing that is none.
+
+    Attributes:
+        id: name of the record within its file.
+        kind: ``wave`` or ``non_wave``.
+        scenario_part: which part of a simulated scenario made it.
+        start: first event of it, RFC 3339.
+        end: last event of it, RFC 3339, rounded up to a second.
+        level: the most specific series that covers it: region, hashtag, pair or all.
+        region: its region, where the level has one.
+        hashtag: its canonical hashtag, where it has one.
+        regions: all its regions, the largest first.
+        users: distinct foreign users it really made post.
+        peak_at: when most new users are expected to arrive, for waves that peak in their world.
+    """
+
+    id: str
+    kind: str
+    scenario_part: str = ""
+    start: str
+    end: str
+    level: str
+    region: str | None = None
+    hashtag: str | None = None
+    regions: list[str] = []
+    users: int = 0
+    peak_at: str | None = None
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator says of an incident; times are RFC 3339, UTC.
+
+    Attributes:
+        incident_id: its id under the configuration that had found it.
+        verdict: ``true``, ``false``, or ``expected``: real, but nothing to be woken for.
+        series: its series, that of the cause first. With its time they tell what it is under
+            another configuration, where it has another id.
+        since: its onset.
+        until: when it was over, or the time of its last alert when it was not.
+        at: when this was said.
+        by: who said it.
+        note: why; may be empty.
+    """
+
+    incident_id: str
+    verdict: str
+    series: list[str]
+    since: str
+    until: str
+    at: str
+    by: str
+    note: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detectors.catalog import BankContext, make_bank
 from detectors.origin import Origin
@@ -15,34 +15,63 @@ from streams.stages.telling import CorrelateParams
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams import settings as settings_module
     from streams.events import Reject
     from streams.settings import Settings
+
+
+class _Counting(NamedTuple):
+    """All of the settings that the ingest stage depends on."""
+
+    params: IngestParams
+    origin: settings_module.Origin
+    key: settings_module.Secret
+
+
+def _counting(settings: Settings) -> _Counting:
+    limits, time = settings.limits, settings.time
+    params = IngestParams(
+        bucket_ms=time.bucket_ms,
+        allowed_lateness_ms=time.allowed_lateness_ms,
+        max_jump_ms=time.max_jump_ms,
+        hashtags_per_post=limits.hashtags_per_post,
+        hashtag_length=limits.hashtag_length,
+        held_posts=limits.held_posts,
+        rows_per_series=limits.rows_per_series,
+        series_per_bucket=limits.series_per_bucket,
+    )
+    return _Counting(params, settings.origin, settings.users.key)
+
+
+def count_alike(one: Settings, other: Settings) -> bool:
+    """Whether the ingest stage emits the same of the same posts under both."""
+    return _counting(one) == _counting(other)
+
+
+def read_alike(one: Settings, other: Settings) -> bool:
+    """Whether a line of a log holds the same post, or is rejected, under both."""
+    first, second = (
+        (settings.input, settings.limits.record_bytes, settings.time.earliest_ms)
+        for settings in (one, other)
+    )
+    return first == second
 
 
 def make_ingest(
     settings: Settings, partition: int, source: str, reject: Callable[[Reject], None]
 ) -> Ingest:
     """The ingest stage of one source partition, which is read from ``source``."""
-    origin, limits = settings.origin, settings.limits
+    params, origin, key = _counting(settings)
     return Ingest(
         partition,
         source,
-        IngestParams(
-            bucket_ms=settings.time.bucket_ms,
-            allowed_lateness_ms=settings.time.allowed_lateness_ms,
-            max_jump_ms=settings.time.max_jump_ms,
-            hashtags_per_post=limits.hashtags_per_post,
-            hashtag_length=limits.hashtag_length,
-            held_posts=limits.held_posts,
-            rows_per_series=limits.rows_per_series,
-            series_per_bucket=limits.series_per_bucket,
-        ),
+        params,
         Origin(
             frozenset(origin.home_regions),
             frozenset(origin.home_languages),
             origin.newcomer_age_ms,
         ),
-        settings.users.key.reveal(),
+        key.reveal(),
         reject,
     )
 

@@ -5,29 +5,25 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streams.codec import FieldMap, PostDecoder, rfc3339
+from streams.codec import Decoded, FieldMap, PostDecoder, epoch_ms, rfc3339
 from streams.events import Closed, Notice, Reject
 from streams.logs import open_log
-from streams.pipeline import make_correlate, make_detect, make_ingest
-from streams.stages.watermark import end_of_logs
+from streams.pipeline import count_alike, make_correlate, make_detect, read_alike
+from streams.reading import Reading, in_order
+from streams.stages.telling import PIPELINE
 from streams.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from streams.events import Alert, Outcome, Partials, Point
+    from streams.events import Alert, Outcome, Point
     from streams.logs import Chunk, Log
+    from streams.reading import File, Record
     from streams.settings import Settings
-    from streams.stages.ingest import Ingest
 
-STALL_MS = 3_600_000
-STALL_GAPS = 20.0
-"""A log that ended is told as stalled when the others are an hour and twenty of its own usual
-gaps ahead: a sparse partition is not."""
+GAP = PIPELINE.format("gap")
 
 
 def field_map(settings: Settings) -> FieldMap:
@@ -46,31 +42,6 @@ def open_logs(paths: Iterable[str], settings: Settings, stack: contextlib.ExitSt
     ]
 
 
-@dataclass
-class _Source:
-    """One log as a source partition."""
-
-    number: int
-    log: Log
-    ingest: Ingest
-    chunks: Iterator[Chunk | Reject]
-    consumed: int = 0
-    last_ms: int | None = None
-    ended: bool = False
-    told: bool = False
-
-    @property
-    def clock(self) -> int:
-        clock = self.ingest.clock_ms
-        return -1 if clock is None else clock
-
-    @property
-    def own_clock(self) -> int:
-        """Where its own posts have led the clock."""
-        return self.clock if self.last_ms is None else self.last_ms
-
-
-@dataclass
 class Replay:
     """One replay of one or several logs.
 
@@ -83,42 +54,22 @@ class Replay:
         on_reject: called with each rejected record.
         on_point: called with each point for plots; None when none are wanted.
         on_progress: called once a chunk with bytes read, posts, event time reached (ms or None).
+        watch: series to look out for: of which ``seen`` says whether they had a foreign post.
+
+    Raises:
+        SettingsError: the detector's name or parameters are unknown.
     """
 
-    settings: Settings
-    logs: Sequence[Log]
-    on_reject: Callable[[Reject], None]
-    on_point: Callable[[Point], None] | None = None
-    on_progress: Callable[[int, int, int | None], None] | None = None
-    _incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _pipeline: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _stalls: list[Notice] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Build the stages.
-
-        Raises:
-            SettingsError: the detector's name or parameters are unknown.
-        """
-        limits, time = self.settings.limits, self.settings.time
-        self._decoder = PostDecoder(
-            field_map(self.settings),
-            record_bytes=limits.record_bytes,
-            earliest_ms=time.earliest_ms,
-        )
-        ordered = sorted(self.logs, key=_place)
-        self._sources = [
-            _Source(
-                number=number,
-                log=log,
-                ingest=make_ingest(self.settings, number, log.name, self.on_reject),
-                chunks=iter(log.chunks()),
-            )
-            for number, log in enumerate(ordered)
-        ]
-        numbers = [source.number for source in self._sources]
-        self._detect = make_detect(self.settings, numbers, points=self.on_point is not None)
-        self._correlate = make_correlate(self.settings)
+    def __init__(
+        self,
+        settings: Settings,
+        logs: Sequence[Log],
+        on_reject: Callable[[Reject], None],
+        on_point: Callable[[Point], None] | None = None,
+        on_progress: Callable[[int, int, int | None], None] | None = None,
+        watch: Iterable[str] = (),
+    ) -> None:
+        self._all = Replays([settings], logs, on_reject, on_point, on_progress, watch)
 
     def run(self) -> Iterator[Alert]:
         """Read the logs to their ends; yields alerts in order of event time.
@@ -126,43 +77,208 @@ class Replay:
         Raises:
             LogError: a log cannot be read on.
         """
-        active = list(self._sources)
-        while active:
-            source = min(active, key=lambda s: (s.clock, s.number))
-            chunk = next(source.chunks, None)
-            if chunk is None:
-                source.ended = True
-                active.remove(source)
-            elif isinstance(chunk, Reject):
-                source.ingest.refuse(chunk)
-            else:
-                yield from self._feed(source, chunk)
-            behind = min((s.clock for s in active), default=-1)
-            if behind >= 0:
-                yield from self._wake_ended(behind)
-            self._report()
-        yield from self._end()
+        for _, alert in self._all.run():
+            yield alert
 
-    def _feed(self, source: _Source, chunk: Chunk) -> Iterator[Alert]:
-        batch = self._decoder.decode_chunk(
-            chunk.data, source=source.log.name, first_line=chunk.first_line
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the logs as stored, read so far."""
+        return self._all.bytes_read
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Which of the series to look out for had a foreign post."""
+        return self._all.seen
+
+    def summary(self, seconds: float) -> Summary:
+        """What came of it, after ``seconds`` of work."""
+        return self._all.summaries(seconds)[0]
+
+
+class Replays:
+    """Replays of the same logs under several settings, side by side.
+
+    Lines are decoded once, and posts counted once for all settings that count them alike. Each
+    gives what a replay of its own would give; only when it is told that a log has stalled may
+    depend on the others, where they differ in how posts are counted.
+
+    Args:
+        several: settings that read lines alike (``streams.pipeline.read_alike``); at least one.
+        logs: open logs.
+        on_reject: called with each rejected record, once for all settings that count alike.
+        on_point: called with each point for plots of the first settings; None when none are wanted.
+        on_progress: as for ``Replay``.
+        watch: as for ``Replay``.
+
+    Raises:
+        SettingsError: the name or parameters of a detector are unknown.
+    """
+
+    def __init__(
+        self,
+        several: Sequence[Settings],
+        logs: Sequence[Log],
+        on_reject: Callable[[Reject], None],
+        on_point: Callable[[Point], None] | None = None,
+        on_progress: Callable[[int, int, int | None], None] | None = None,
+        watch: Iterable[str] = (),
+    ) -> None:
+        first = several[0]
+        assert all(read_alike(first, other) for other in several)
+        self._decoder = PostDecoder(
+            field_map(first),
+            record_bytes=first.limits.record_bytes,
+            earliest_ms=first.time.earliest_ms,
         )
-        yield from self._through(source.ingest.feed(batch))
-        source.consumed = chunk.consumed
+        self._files = in_order(logs)
+        self._watch = frozenset(watch)
+        self._on_progress = on_progress
+        self._readings: list[Reading] = []
+        self._judges: list[_Judge] = []
+        for number, settings in enumerate(several):
+            reading = next((r for r in self._readings if count_alike(r.settings, settings)), None)
+            if reading is None:
+                reading = Reading(settings, self._files, on_reject, self._watch)
+                self._readings.append(reading)
+            points = None if number else on_point
+            self._judges.append(_Judge(number, settings, reading, points))
 
-    def _through(self, records: Iterable[Partials | Closed]) -> Iterator[Alert]:
-        """Send what ingest emits through the other two stages."""
-        for record in records:
-            if isinstance(record, Closed):
-                for outcome in self._detect.closed(record):
-                    yield from self._outcome(outcome)
+    def run(self) -> Iterator[tuple[int, Alert]]:
+        """Read the logs to their ends; yields alerts, with the number of the settings they are of.
+
+        Those of one number come in order of event time.
+
+        Raises:
+            LogError: a log cannot be read on.
+        """
+        active = list(self._files)
+        while active:
+            file = min(active, key=lambda f: (self._clock(f), f.number))
+            chunk = next(file.chunks, None)
+            if chunk is None:
+                active.remove(file)
+                for reading in self._readings:
+                    reading.sources[file.number].ended = True
+            elif isinstance(chunk, Reject):
+                for reading in self._readings:
+                    reading.sources[file.number].ingest.refuse(chunk)
             else:
-                self._detect.partials(record)
+                yield from self._feed(file, chunk)
+            for reading in self._readings:
+                behind = min((reading.sources[f.number].clock for f in active), default=-1)
+                if behind >= 0:
+                    yield from self._judge(reading, reading.wake_ended(behind))
+            self._report()
+        for reading in self._readings:
+            yield from self._judge(reading, reading.end())
+        for judge in self._judges:
+            yield from ((judge.number, alert) for alert in judge.end())
+        self._report()
+
+    def _judge(self, reading: Reading, records: Iterable[Record]) -> Iterator[tuple[int, Alert]]:
+        """Hand what was read to all who judge it."""
+        judges = [judge for judge in self._judges if judge.reading is reading]
+        for record in records:
+            for judge in judges:
+                for alert in judge.take(record):
+                    yield judge.number, alert
+
+    def _clock(self, file: File) -> int:
+        return min(reading.sources[file.number].clock for reading in self._readings)
+
+    def _feed(self, file: File, chunk: Chunk) -> Iterator[tuple[int, Alert]]:
+        batch = self._decoder.decode_chunk(
+            chunk.data, source=file.log.name, first_line=chunk.first_line
+        )
+        shared = batch if len(self._readings) == 1 else Decoded(batch)
+        for reading in self._readings:
+            yield from self._judge(reading, reading.feed(file, shared))
+        file.consumed = chunk.consumed
+
+    def _report(self) -> None:
+        if self._on_progress is None:
+            return
+        sources = self._readings[0].sources
+        posts = sum(source.ingest.intake.posts for source in sources)
+        reached = max((source.clock for source in sources), default=-1)
+        self._on_progress(self.bytes_read, posts, None if reached < 0 else reached)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the logs as stored, read so far."""
+        return sum(file.consumed for file in self._files)
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Which of the series to look out for had a foreign post, however posts were counted."""
+        found = [self._watch - reading.unseen for reading in self._readings]
+        return frozenset().union(*found)
+
+    def summaries(self, seconds: float) -> list[Summary]:
+        """What came of each, in the order of the settings, after ``seconds`` of work for all."""
+        return [self._summary(judge, seconds) for judge in self._judges]
+
+    def _summary(self, judge: _Judge, seconds: float) -> Summary:
+        sources = judge.reading.sources
+        intake = sources[0].ingest.intake.snapshot()
+        for source in sources[1:]:
+            intake.add(source.ingest.intake)
+        first = [s.ingest.first_ms for s in sources if s.ingest.first_ms is not None]
+        last = max((source.clock for source in sources), default=-1)
+        judged = judge.detect.judged_from_ms
+        return Summary(
+            posts=intake.posts,
+            intake=intake,
+            incidents=judge.incidents(),
+            pipeline=judge.pipeline(),
+            first_event=rfc3339(min(first)) if first else None,
+            last_event=rfc3339(last) if last >= 0 else None,
+            seconds=seconds,
+            bytes_read=self.bytes_read,
+            logs=[file.log.name for file in self._files],
+            judged_from=None if judged is None else rfc3339(judged),
+            missing_minutes=0.0 if judged is None else judge.missing_ms(judged) / 60_000,
+        )
+
+
+class _Judge:
+    """The two stages that judge what was counted, under one of the settings."""
+
+    def __init__(
+        self,
+        number: int,
+        settings: Settings,
+        reading: Reading,
+        on_point: Callable[[Point], None] | None,
+    ) -> None:
+        self.number = number
+        self.reading = reading
+        numbers = [source.number for source in reading.sources]
+        self.detect = make_detect(settings, numbers, points=on_point is not None)
+        self._stalls: list[Notice] = []
+        self._correlate = make_correlate(settings)
+        self._on_point = on_point
+        self._incidents: dict[str, dict[str, Any]] = {}
+        self._pipeline: dict[str, dict[str, Any]] = {}
+
+    def take(self, record: Record) -> Iterator[Alert]:
+        """Take what was read."""
+        if isinstance(record, Closed):
+            for outcome in self.detect.closed(record):
+                yield from self._outcome(outcome)
+        elif isinstance(record, Notice):
+            self._stalls.append(record)
+        else:
+            self.detect.partials(record)
+
+    def end(self) -> Iterator[Alert]:
+        """Everything was read."""
+        yield from self._tell_stalls(math.inf)
 
     def _outcome(self, outcome: Outcome) -> Iterator[Alert]:
-        if self.on_point is not None:
+        if self._on_point is not None:
             for point in outcome.points:
-                self.on_point(point)
+                self._on_point(point)
         yield from self._tell_stalls(outcome.bucket)
         for alert in self._correlate.outcome(outcome):
             self._remember(alert)
@@ -174,38 +290,6 @@ class Replay:
         else:
             self._pipeline[f"{alert.type} {alert.data['from']}"] = alert.data
 
-    def _wake_ended(self, time_ms: int) -> Iterator[Alert]:
-        """Logs that have ended get the others' event time as a marker, and may be told stalled."""
-        for source in self._sources:
-            if not source.ended or source.clock >= time_ms:
-                continue
-            if source.last_ms is None:
-                source.last_ms = source.clock
-            yield from self._through(source.ingest.tick(time_ms))
-            first_ms = source.ingest.first_ms
-            if not source.told and first_ms is not None and self._is_missed(source):
-                gap = (source.last_ms - first_ms) / max(source.ingest.intake.posts, 1)
-                if time_ms - source.last_ms > max(STALL_MS, STALL_GAPS * gap):
-                    source.told = True
-                    self._note_stall(source, time_ms)
-
-    def _is_missed(self, ended: _Source) -> bool:
-        """Does another log go on that had run beside this one? One that began later takes over."""
-        assert ended.last_ms is not None
-        others = (s for s in self._sources if s.own_clock > ended.last_ms)
-        starts = (other.ingest.first_ms for other in others)
-        return any(start is not None and start + STALL_MS <= ended.last_ms for start in starts)
-
-    def _note_stall(self, source: _Source, time_ms: int) -> None:
-        size = self.settings.time.bucket_ms
-        assert source.last_ms is not None
-        details = {
-            "partition": source.number,
-            "minutes": (time_ms - source.last_ms) / 60_000,
-        }
-        since = source.last_ms // size
-        self._stalls.append(Notice("stalled", "open", time_ms // size, since, details))
-
     def _tell_stalls(self, bucket: float) -> Iterator[Alert]:
         """Tell what was noticed up to a bucket: it waits so long that alerts come in order."""
         due = [notice for notice in self._stalls if notice.bucket <= bucket]
@@ -215,53 +299,21 @@ class Replay:
                 self._remember(alert)
                 yield alert
 
-    def _end(self) -> Iterator[Alert]:
-        """The end of all logs acts like a last marker: buckets close, incidents stay open."""
-        end = end_of_logs([source.ingest.mark for source in self._sources])
-        for source in self._sources:
-            yield from self._through(source.ingest.end(end))
-        yield from self._tell_stalls(math.inf)
-        self._report()
-
-    def _report(self) -> None:
-        if self.on_progress is None:
-            return
-        posts = sum(source.ingest.intake.posts for source in self._sources)
-        reached = max((source.clock for source in self._sources), default=-1)
-        self.on_progress(self.bytes_read, posts, None if reached < 0 else reached)
-
-    @property
-    def bytes_read(self) -> int:
-        """Bytes of the logs as stored, read so far."""
-        return sum(source.consumed for source in self._sources)
-
-    def summary(self, seconds: float) -> Summary:
-        """What came of it, after ``seconds`` of work."""
-        intake = self._sources[0].ingest.intake.snapshot()
-        for source in self._sources[1:]:
-            intake.add(source.ingest.intake)
+    def incidents(self) -> list[dict[str, Any]]:
+        """What is known of each incident."""
         for data in self._correlate.ongoing():
             self._incidents[data["incident_id"]] = data
-        first = [s.ingest.first_ms for s in self._sources if s.ingest.first_ms is not None]
-        judged = self._detect.judged_from_ms
-        last = max((source.clock for source in self._sources), default=-1)
-        return Summary(
-            posts=intake.posts,
-            intake=intake,
-            incidents=sorted(
-                self._incidents.values(), key=lambda d: (d["detected_at"], d["incident_id"])
-            ),
-            pipeline=sorted(self._pipeline.values(), key=lambda d: (d["from"], d["summary"])),
-            first_event=rfc3339(min(first)) if first else None,
-            last_event=rfc3339(last) if last >= 0 else None,
-            seconds=seconds,
-            bytes_read=self.bytes_read,
-            logs=[source.log.name for source in self._sources],
-            judged_from=None if judged is None else rfc3339(judged),
+        return sorted(self._incidents.values(), key=lambda d: (d["detected_at"], d["incident_id"]))
+
+    def pipeline(self) -> list[dict[str, Any]]:
+        """The newest of what was told about the pipeline itself."""
+        return sorted(self._pipeline.values(), key=lambda d: (d["from"], d["summary"]))
+
+    def missing_ms(self, since_ms: int) -> int:
+        """How long, since a moment, data were missing, in gaps that have ended."""
+        gaps = [data for name, data in self._pipeline.items() if name.startswith(GAP)]
+        return sum(
+            max(0, epoch_ms(data["until"]) - max(since_ms, epoch_ms(data["from"])))
+            for data in gaps
+            if data["until"] is not None
         )
-
-
-def _place(log: Log) -> tuple[str, str]:
-    """Sort key of a log, the same however its path is written."""
-    path = Path(log.name)
-    return path.name, str(path.resolve())

@@ -26,6 +26,7 @@ class Summary:
         logs: names of the logs, as the user gave them.
         judged_from: event time from which on an alert was possible, RFC 3339 in UTC; None if the
             logs ended before.
+        missing_minutes: of event time since then in which data were missing.
     """
 
     posts: int
@@ -38,3 +39,4 @@ class Summary:
     bytes_read: int
     logs: list[str]
     judged_from: str | None = None
+    missing_minutes: float = 0.0

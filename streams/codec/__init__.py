@@ -3,6 +3,7 @@
 from streams.codec.decode import (
     RECORD_BYTES,
     Batch,
+    Decoded,
     Piece,
     PostDecoder,
     PostItem,
@@ -14,6 +15,15 @@ from streams.codec.decode import (
 from streams.codec.diagnose import RAW_BYTES
 from streams.codec.encode import encode_alert, encode_post, encode_reject, encode_tick
 from streams.codec.fields import HASHTAGS_MAX, ID_CHARS, REQUIRED, FieldMap, PlainPost, RawPost
+from streams.codec.labels import (
+    VERDICTS,
+    Told,
+    decode_label,
+    decode_told,
+    decode_truth,
+    encode_label,
+    label_key,
+)
 from streams.codec.memory import Remembered
 from streams.codec.timestamps import EARLIEST_MS, LATEST_MS, epoch_ms, rfc3339
 
@@ -25,7 +35,9 @@ __all__ = [
     "RAW_BYTES",
     "RECORD_BYTES",
     "REQUIRED",
+    "VERDICTS",
     "Batch",
+    "Decoded",
     "FieldMap",
     "Piece",
     "PlainPost",
@@ -33,13 +45,19 @@ __all__ = [
     "PostItem",
     "RawPost",
     "Remembered",
+    "Told",
     "account_created_ms",
+    "decode_label",
+    "decode_told",
+    "decode_truth",
     "encode_alert",
+    "encode_label",
     "encode_post",
     "encode_reject",
     "encode_tick",
     "epoch_ms",
     "first_bytes",
+    "label_key",
     "primary_language",
     "region_code",
     "rfc3339",

@@ -243,6 +243,19 @@ class Batch:
                 return Reject(refusal.reason, refusal.detail, self._source, number, raw)
 
 
+class Decoded:
+    """The lines of one chunk, decoded, for more than one reader of its pieces."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, batch: Batch) -> None:
+        self._pieces = list(batch.pieces())
+
+    def pieces(self) -> Iterator[Piece]:
+        """The same as those of the batch, as often as asked."""
+        return iter(self._pieces)
+
+
 def first_bytes(line: bytes) -> bytes:
     """What is kept of a line that is rejected."""
     return line[:RAW_BYTES].rstrip(b"\n")

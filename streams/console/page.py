@@ -80,6 +80,7 @@ path.observed{fill:none;stroke:var(--observed);stroke-width:1.6;stroke-linejoin:
 rect.hole{fill:var(--hole)}rect.learning{fill:var(--learning)}
 line.grid{stroke:var(--line)}line.base,line.tick{stroke:var(--expected)}
 text.centre{text-anchor:middle}text.until{text-anchor:end}
+line.curve{stroke:var(--observed);stroke-width:1.6}circle.dot{fill:var(--observed)}
 line.mark{stroke:var(--ink);stroke-dasharray:2 3}
 .chart text.mark,.chart text.lane{fill:var(--ink)}
 rect.lane.critical{fill:var(--critical)}rect.lane.warning{fill:var(--warning)}

@@ -14,14 +14,16 @@ from streams.console import phrases, verdict
 from streams.console.digest import Digest, Story, read_alerts
 from streams.console.page import definitions, page, table
 from streams.console.plot import Axis, Lane, legend, sparkline, time_chart
+from streams.console.report_backtest import quality_section
 from streams.console.report_incident import badges, cause, incident_section, severity_class
 from streams.console.text import html_isolated, html_text
 from streams.console.timeline import SeriesAccumulator
 from streams.errors import REJECT_REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from streams.backtest import Assessment, Known
     from streams.summary import Summary
 
 INCIDENTS_DRAWN = 20
@@ -38,6 +40,8 @@ def write_report(
     alerts: Iterable[Mapping[str, Any]],
     series: Iterable[Mapping[str, Any]],
     title: str,
+    assessment: Assessment | None = None,
+    unknown: Sequence[Known] = (),
 ) -> None:
     """Write the report.
 
@@ -47,11 +51,20 @@ def write_report(
         alerts: CloudEvents as in the alert schema, in order of time; read once, before ``series``.
         series: rows as in the series schema, in any order; read once, never held.
         title: of the page.
+        assessment: of the replay, against its budget and what is known of the log.
+        unknown: what is known of series that the log does not hold.
 
     Raises:
         OSError: the file can't be written.
     """
-    document = report_html(summary=summary, alerts=alerts, series=series, title=title)
+    document = report_html(
+        summary=summary,
+        alerts=alerts,
+        series=series,
+        title=title,
+        assessment=assessment,
+        unknown=unknown,
+    )
     if isinstance(path_or_file, (str, Path)):
         Path(path_or_file).write_text(document, encoding="utf-8", newline="\n")
     else:
@@ -64,6 +77,8 @@ def report_html(
     alerts: Iterable[Mapping[str, Any]],
     series: Iterable[Mapping[str, Any]],
     title: str,
+    assessment: Assessment | None = None,
+    unknown: Sequence[Known] = (),
 ) -> str:
     """Return the report as text; see ``write_report``."""
     digest = read_alerts(alerts)
@@ -80,6 +95,7 @@ def report_html(
         _header(summary, digest, title),
         _overview(stories, rows, axis, judged_ms),
         _incident_table(stories),
+        "" if assessment is None else quality_section(assessment, unknown),
         *(
             incident_section(number, story, rows, log_end_ms)
             for number, story in enumerate(drawn, 1)

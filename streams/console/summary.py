@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from streams.console import phrases, verdict
+from streams.console.lines import print_facts, print_hanging
 from streams.console.text import visible
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def print_summary(summary: Summary, console: Console) -> None:
     console.print()
     incidents = sorted(summary.incidents, key=phrases.urgency)
     headline = verdict.headline(summary, incidents)
-    _print_hanging(Text(), Text(f"{headline} Times are UTC.", style="bold"), console)
+    print_hanging(Text(), Text(f"{headline} Times are UTC.", style="bold"), console)
     if not incidents and (remedy := verdict.remedy(summary)):
-        _print_hanging(Text(), Text(remedy), console)
+        print_hanging(Text(), Text(remedy), console)
     for data in incidents[:INCIDENTS_SHOWN]:
         console.print()
         _print_incident(data, console)
@@ -52,7 +53,7 @@ def _print_data_notes(summary: Summary, console: Console) -> None:
     console.print()
     console.print(Text("About the data", style="bold"))
     for note in notes:
-        _print_hanging(Text("  "), Text(note), console)
+        print_hanging(Text("  "), Text(note), console)
     for data in summary.pipeline[:PIPELINE_SHOWN]:
         _print_pipeline(data, console)
     hidden = len(summary.pipeline) - PIPELINE_SHOWN
@@ -73,16 +74,7 @@ def print_incidents(alerts: Iterable[Mapping[str, Any]], console: Console) -> No
         text = Text(phrases.disturbance(data)) if about_pipeline else _incident_entry(alert)
         prefix = Text(f"{phrases.moment(alert['time'])}  ")
         prefix.append(f"{phrases.kind(alert).upper():<7}  ", style="bold")
-        _print_hanging(prefix, text, console)
-
-
-def _print_hanging(prefix: Text, body: Text, console: Console) -> None:
-    """Print ``body`` right of ``prefix``, its further lines indented as far."""
-    indent = prefix.cell_len
-    for line in body.wrap(console, max(20, console.width - indent), overflow="fold"):
-        line.rstrip()
-        console.print(Text.assemble(prefix, line), soft_wrap=True, highlight=False)
-        prefix = Text(" " * indent)
+        print_hanging(prefix, text, console)
 
 
 def _print_intake(summary: Summary, console: Console) -> None:
@@ -108,7 +100,7 @@ def _print_intake(summary: Summary, console: Console) -> None:
         rows.append(("tags dropped", f"{intake.hashtags_dropped:,} (posts with too many)"))
     if intake.series_dropped:
         rows.append(("not watched", f"{intake.series_dropped:,} series beyond the limit"))
-    _print_facts(rows, console)
+    print_facts(rows, console)
 
 
 def _logs(summary: Summary) -> str:
@@ -135,21 +127,16 @@ def _rejected(rejected: Mapping[str, int]) -> str:
     return f"{total:,}: " + ", ".join(f"{visible(reason)} {n:,}" for reason, n in ranked)
 
 
-def _print_facts(rows: Iterable[tuple[str, str]], console: Console) -> None:
-    for name, value in rows:
-        _print_hanging(Text(f"  {name:<13} ", style="dim"), Text(value), console)
-
-
 def _print_incident(data: phrases.Data, console: Console) -> None:
     severity = str(data["severity"])
     title = Text(visible(severity, 10).upper() + "  ", style=_STYLES.get(severity, "bold"))
     words = Text(phrases.cause(data), style="bold")
     words.append(f"  ({phrases.STATUS_WORDS.get(data['status'], 'unknown')})", style="not bold")
-    _print_hanging(title, words, console)
-    _print_facts(_incident_facts(data), console)
+    print_hanging(title, words, console)
+    print_facts(_incident_facts(data), console)
     for reservation in phrases.reservations(data):
         caution = Text(f"  {'CAUTION':<13} ", style="bold yellow")
-        _print_hanging(caution, Text(reservation), console)
+        print_hanging(caution, Text(reservation), console)
 
 
 def _incident_facts(data: phrases.Data) -> list[tuple[str, str]]:
@@ -180,7 +167,7 @@ def _print_pipeline(data: phrases.Data, console: Console) -> None:
     until = data["until"]
     span = f"{phrases.moment(data['from'])} to {phrases.moment(until) if until else 'now'}"
     prefix = Text(f"  {span:<36} ", style="dim")
-    _print_hanging(prefix, Text(phrases.disturbance(data)), console)
+    print_hanging(prefix, Text(phrases.disturbance(data)), console)
 
 
 def _incident_entry(alert: Mapping[str, Any]) -> Text:

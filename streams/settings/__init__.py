@@ -6,10 +6,11 @@ with its unit, range and meaning, is in ``docs/configuration.md``.
 
 from streams.settings.kafka import Kafka
 from streams.settings.loading import from_table, load
-from streams.settings.model import Settings
-from streams.settings.rendering import render_toml
+from streams.settings.model import Settings, shapes_alerts
+from streams.settings.rendering import differences, render_toml
 from streams.settings.secret import DEVELOPMENT_KEY, Secret
 from streams.settings.sections import (
+    FALSE_INCIDENTS_MAX,
     Alerts,
     Detection,
     Fields,
@@ -22,6 +23,7 @@ from streams.settings.sections import (
 
 __all__ = [
     "DEVELOPMENT_KEY",
+    "FALSE_INCIDENTS_MAX",
     "Alerts",
     "Detection",
     "Fields",
@@ -33,7 +35,9 @@ __all__ = [
     "Settings",
     "Time",
     "Users",
+    "differences",
     "from_table",
     "load",
     "render_toml",
+    "shapes_alerts",
 ]

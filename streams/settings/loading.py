@@ -54,22 +54,27 @@ class _Given:
 
 
 def load(
-    path: Path | None, environ: Mapping[str, str], options: Mapping[str, str] | None = None
+    path: Path | None,
+    environ: Mapping[str, str],
+    options: Mapping[str, str] | None = None,
+    *,
+    option: str | None = None,
 ) -> Settings:
     """Read the settings from a file, if there is one, and environment variables over it.
 
     Args:
         path: the TOML file, or None for the defaults.
         environ: the environment; only ``SURGEWATCH_…`` is looked at.
-        options: settings by name that the command line gives, over everything; the option is
-            called like the setting's key.
+        options: settings by name that the command line gives, over everything.
+        option: the option that gives them; None where it is called like the setting's key.
 
     Raises:
         SettingsError: with every problem found; of a file that is not TOML, the first.
     """
+    chosen = list(_in_options(options or {}, option))
     if path is None:
-        return _combine({}, _Source("default"), environ, options or {})
-    return _combine(_read_toml(path), _Source(str(path), path.parent), environ, options or {})
+        return _combine({}, _Source("default"), environ, chosen)
+    return _combine(_read_toml(path), _Source(str(path), path.parent), environ, chosen)
 
 
 def from_table(
@@ -80,20 +85,20 @@ def from_table(
     >>> from_table({"time": {"bucket": "5m"}}).time.bucket_ms
     300000
     """
-    return _combine(table, _Source(where), environ or {}, {})
+    return _combine(table, _Source(where), environ or {}, [])
 
 
 def _combine(
     table: Mapping[str, Any],
     source: _Source,
     environ: Mapping[str, str],
-    options: Mapping[str, str],
+    options: Iterable[_Given | str],
 ) -> Settings:
     problems: list[str] = []
     values: dict[tuple[str, ...], Any] = {}
     given: dict[str, _Given] = {}
     failed: set[str] = set()
-    everywhere = (_in_table(table, (), source), _in_environment(environ), _in_options(options))
+    everywhere = (_in_table(table, (), source), _in_environment(environ), options)
     for item in chain.from_iterable(everywhere):
         if isinstance(item, str):
             problems.append(item)
@@ -189,11 +194,15 @@ def _in_environment(environ: Mapping[str, str]) -> Iterator[_Given | str]:
             yield _Given(entry, value, _Source(f"environment variable {variable}"))
 
 
-def _in_options(options: Mapping[str, str]) -> Iterator[_Given]:
+def _in_options(options: Mapping[str, str], option: str | None) -> Iterator[_Given | str]:
+    """Yield what the command line gives, and a problem for each name that is not known."""
     for name, text in options.items():
-        entry = _BY_NAME[name]
-        where = _Source(f"option --{entry.setting.key}")
-        yield _Given(entry, entry.setting.kind.from_text(text), where)
+        entry, key = _BY_NAME.get(name), name.rpartition(".")[2]
+        where = f"option {option or f'--{key}'}"
+        if entry is None:
+            yield _unknown(tuple(name.split(".")), where, table=False)
+        else:
+            yield _Given(entry, entry.setting.kind.from_text(text), _Source(where))
 
 
 def _look_into_files(

@@ -132,6 +132,12 @@ ENTRIES: tuple[Entry, ...] = tuple(_entries())
 """Every setting, in the order of the file."""
 
 
+def shapes_alerts(name: str) -> bool:
+    """Whether a setting can alter which alerts are made, when, or their figures; no secret does."""
+    chosen = (entry.setting for entry in ENTRIES if entry.name == name)
+    return any(setting.shapes and not setting.kind.hidden for setting in chosen)
+
+
 def build(values: Mapping[tuple[str, ...], Any]) -> Settings:
     """Make the settings from checked values by path; what is not given has its default."""
     parts: dict[tuple[str, ...], Any] = {

@@ -26,6 +26,18 @@ def render_toml(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
+def differences(one: Settings, other: Settings) -> list[tuple[str, str, str]]:
+    """The settings that shape alerts and differ: name, and both values as TOML."""
+    found = []
+    for entry in ENTRIES:
+        mine, theirs = entry.value(one), entry.value(other)
+        if entry.setting.shapes and mine != theirs:
+            kind = entry.setting.kind
+            shown = ("(hidden)", "(hidden)") if kind.hidden else map(kind.render, (mine, theirs))
+            found.append((entry.name, *shown))
+    return found
+
+
 def render_table() -> str:
     """Write the table of all settings as Markdown."""
     defaults = Settings()

@@ -39,6 +39,10 @@ _URI_REFERENCE = (
 )
 
 
+FALSE_INCIDENTS_MAX = 10_000.0
+"""The largest budget, a week."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What is known about one field: its key, kind and meaning.
@@ -249,7 +253,7 @@ class Alerts:
         float,
         Setting(
             "false_incidents_per_week",
-            positive(10_000, "incidents a week"),
+            positive(FALSE_INCIDENTS_MAX, "incidents a week"),
             "How many false incidents a week are acceptable: the detector's one knob.",
         ),
     ] = 1.0

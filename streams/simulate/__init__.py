@@ -9,13 +9,14 @@ import math
 from typing import TYPE_CHECKING
 
 from streams.errors import UsageError
+from streams.events import Truth
 from streams.simulate.bystanders import Bots, DomesticHit, SlowGrowth, Students
 from streams.simulate.disorder import Duplicates, Gap, Late
 from streams.simulate.hostile import HostileFields, JunkTags, Malformed, Poisoned
 from streams.simulate.scenarios import SCENARIOS, parts
 from streams.simulate.simulation import Simulation
 from streams.simulate.waves import Origin, Tag, Wave
-from streams.simulate.world import Part, Truth
+from streams.simulate.world import Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

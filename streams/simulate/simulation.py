@@ -11,11 +11,12 @@ import orjson
 
 from streams.simulate.bystanders import Bursts
 from streams.simulate.posts import blank, by_time, lines
-from streams.simulate.world import Plan, Truth, World
+from streams.simulate.world import Plan, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from streams.events import Truth
     from streams.simulate.posts import Posts
     from streams.simulate.world import Part
 

@@ -6,9 +6,9 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
 import numpy as np
 
+from streams.events import Truth
 from streams.simulate.background import DAY_MS, STEP_MS, Background, is_foreign
 from streams.simulate.posts import blank, stamp
 from streams.simulate.vocabulary import Vocabulary
@@ -25,36 +25,6 @@ START_MS = 1_736_294_400_000
 
 WARM_UP_DAYS = 1.2
 WARM_UP_SHARE = 0.6
-
-
-class Truth(msgspec.Struct, frozen=True):
-    """What really happened in a simulated world: one wave, or one thing that is none.
-
-    Attributes:
-        id: name of the record within its world.
-        kind: ``wave`` or ``non_wave``.
-        scenario_part: which part of the scenario made it.
-        start: first event of it, RFC 3339.
-        end: last event of it, RFC 3339, rounded up to a second.
-        level: the most specific series that covers it: region, hashtag, pair or all.
-        region: its region, where the level has one.
-        hashtag: its canonical hashtag, where it has one.
-        regions: all its regions, the largest first.
-        users: distinct foreign users it really made post.
-        peak_at: when most new users are expected to arrive, for waves that peak in their world.
-    """
-
-    id: str
-    kind: str
-    scenario_part: str
-    start: str
-    end: str
-    level: str
-    region: str | None
-    hashtag: str | None
-    regions: list[str]
-    users: int
-    peak_at: str | None
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from detectors.origin import Origin
-    from streams.codec import Batch, Piece, PostItem
+    from streams.codec import Batch, Decoded, Piece, PostItem
 
 _KNOWN_MAX = 32_768
 _LANGS_MAX = 1_000
@@ -83,7 +83,7 @@ class Ingest:
         """Event time that the partition has reached."""
         return self.mark.clock_ms
 
-    def feed(self, batch: Batch) -> Iterator[Partials | Closed]:
+    def feed(self, batch: Batch | Decoded) -> Iterator[Partials | Closed]:
         """Take records in their order; yields what closes."""
         for piece in batch.pieces():
             if not self._take_at_once(piece):

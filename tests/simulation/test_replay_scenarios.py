@@ -12,7 +12,7 @@ from streams.simulate import SCENARIOS, simulate
 from tests.harness import Outcome, configured, hours_between, replay, violations
 
 if TYPE_CHECKING:
-    from streams.simulate.world import Truth
+    from streams.events import Truth
     from tests.harness import Json
 
 DAYS, RATE, SEED = 2.0, 0.3, 1

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from streams.errors import REJECT_REASONS
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
-NAMES = ("post", "alert", "series", "reject")
+NAMES = ("post", "alert", "series", "reject", "label")
 OPENED, UPDATED, PEAKED, CLOSED, GAP, STALLED, CAPPED = range(7)
 REMOVED = object()
 
@@ -261,3 +261,29 @@ REJECT_VIOLATIONS = [
 def test_planted_reject_violation_is_refused(example: int, path: str, value: Any) -> None:
     """One wrong value in a good reject, or both kinds of raw at once, is refused."""
     assert errors("reject", planted("reject", example, path, value))
+
+
+LABEL_VIOLATIONS = [
+    ("specversion", "0.3"),
+    ("id", REMOVED),
+    ("type", "surgewatch.ops.ack.v1"),
+    ("subject", "in-f763f7587fad1aee"),
+    ("time", "2025-01-16 09:12"),
+    ("time", REMOVED),
+    ("data.incident_id", "in-F763F7587FAD1AEE"),
+    ("data.verdict", "maybe"),
+    ("data.verdict", True),
+    ("data.series", []),
+    ("data.series.0", "region/usa"),
+    ("data.series", ["all"] * 101),
+    ("data.from", None),
+    ("data.until", "later"),
+    ("data.by", ""),
+    ("data.note", REMOVED),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), LABEL_VIOLATIONS)
+def test_planted_label_violation_is_refused(path: str, value: Any) -> None:
+    """One wrong value in a good label is refused."""
+    assert errors("label", planted("label", 0, path, value))

@@ -1,0 +1,90 @@
+"""What operators say of incidents, on a compacted topic: the newest of each stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaProducer
+
+from streams.backtest import Finder
+from streams.codec import decode_label, encode_label, label_key
+from streams.errors import RecordError
+from streams.kafka.connect import client_options, connected
+from streams.kafka.reading import read
+from streams.kafka.topics import Topics, partitions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+    from streams.events import Label
+    from streams.settings import Settings
+
+
+async def find(settings: Settings, incident_id: str) -> Finder:
+    """Look for an incident among the alerts.
+
+    Raises:
+        BrokerError: Kafka cannot be reached, or there is no such topic.
+        UsageError: what is among the alerts is none.
+    """
+    topic, finder = Topics.of(settings).alerts, Finder(incident_id)
+
+    def take(_: int, records: Sequence[Any]) -> None:
+        for record in records:
+            if record.value is not None:
+                finder.take(record.value, f"{topic}, offset {record.offset}")
+
+    count = await partitions_of(settings, topic)
+    await read(settings, topic, take, partitions=count, follow=False)
+    return finder
+
+
+async def put(settings: Settings, label: Label) -> None:
+    """Write a label; returns when Kafka has it.
+
+    Raises:
+        BrokerError: Kafka cannot be reached or refuses, or there is no such topic.
+    """
+    topic = Topics.of(settings).ops
+    await partitions_of(settings, topic)  # a producer would have a broker make what is missing
+    producer = AIOKafkaProducer(**client_options(settings), enable_idempotence=True)
+    async with connected(producer, settings):
+        await producer.send_and_wait(
+            topic,
+            encode_label(label, settings.alerts.source),
+            key=label_key(label.incident_id).encode(),
+        )
+
+
+async def labels(settings: Settings, out: BinaryIO) -> int:
+    """Write the newest label of each incident, one a line, the oldest first.
+
+    Returns:
+        How many records were neither a label nor anything else that operators say.
+
+    Raises:
+        BrokerError: Kafka cannot be reached, or there is no such topic.
+    """
+    topic = Topics.of(settings).ops
+    found: dict[bytes, bytes] = {}
+    strange = 0
+
+    def take(_: int, records: Sequence[Any]) -> None:
+        nonlocal strange
+        for record in records:
+            key = record.key or b""
+            found.pop(key, None)
+            if record.value is None:
+                continue
+            try:
+                if decode_label(record.value) is not None:
+                    found[key] = record.value
+            except RecordError:
+                strange += 1
+
+    count = await partitions_of(settings, topic)
+    await read(settings, topic, take, partitions=count, follow=False)
+    out.writelines(value.replace(b"\n", b" ") + b"\n" for value in found.values())
+    out.flush()
+    return strange
