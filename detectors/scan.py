@@ -6,7 +6,7 @@ with their expectation (``detectors.ratio``); the largest ratio over the windows
 By Chernoff's bound a quiet series exceeds a score ``s`` in one window with a probability of at
 most ``exp(-s)``, and the windows that end in one bucket overlap so much that together they exceed
 it hardly more often (``benchmarks/detection/quiet.py``), so the budget asks for a threshold of
-``ln(chances a week / budget)``. Real series are burstier than the model, or milder: the longer
+``ln(chances a week / budget)``, and a bit more, since users come in groups. Real series are burstier than the model, or milder: the longer
 the scores of the past have been seen, the more the threshold follows their tail.
 """
 
@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WINDOW_MINUTES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 240, 480, 720)
+BURSTS = 5.0
+"""Chances that a bucket with users gives, until a tail has been learned: users are not quite
+independent of each other, and what is usual is not quite known."""
+
 YOUNG_USERS = 1.0
 """A series that is remembered to have brought fewer users than this is young: it has no history
 that could say how bursty it is, so young series share one tail."""
 LOOK_FROM_USERS = 3
 """Smaller windows say nothing, not even to the tail of scores."""
-UNPROVEN = (1.0, 2.0)
+UNPROVEN = (1.0, 1.8)
 """Until a tail has been learned, how much longer than modelled it is taken to be: young hashtags
 come in bursts, the model knows only chance."""
 MODEL_HOURS = 168.0
@@ -165,7 +169,7 @@ class ScanBank:
 
     def expose(self, tests_per_week: float) -> None:
         """See ``Bank.expose``."""
-        self.threshold = math.log(max(tests_per_week / self._share, 20.0))
+        self.threshold = math.log(max(BURSTS * tests_per_week / self._share, 20.0))
 
     def _threshold(self, group: int) -> float:
         """Threshold of the grown (0) or the young (1) series.
