@@ -7,6 +7,7 @@
 #   make bench    the figures of the README's performance table
 #   make bench-kafka        the tables of docs/performance.md: a broker, peers, a quarter of an hour
 #   make bench-kafka-short  the same in two minutes, without peers: does the benchmark work?
+#   make bench-forecast     how often forecasts held: the table in docs/detection.md
 #   make clean    remove what the above made
 #
 # Another interpreter or another place: make test PYTHON=python3.12 VENV=.venv312
@@ -24,7 +25,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	--constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: demo test chaos bench bench-kafka bench-kafka-short clean readme constraints help
+.PHONY: demo test chaos bench bench-kafka bench-kafka-short bench-forecast clean readme constraints help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -60,6 +61,9 @@ bench-kafka: $(DEV)
 
 bench-kafka-short: $(DEV)
 	$(BIN)/python -m benchmarks.bench_kafka --short
+
+bench-forecast: $(DEV)
+	$(BIN)/python -m benchmarks.detection.forecast
 
 clean:
 	rm -rf $(VENV) .kafka benchmarks/.peers

@@ -6,6 +6,7 @@ import heapq
 from typing import TYPE_CHECKING
 
 from detectors.origin import AGE_KNOWN, NEWCOMER
+from detectors.retention import sample
 from detectors.users import WHOLE
 
 if TYPE_CHECKING:
@@ -119,6 +120,15 @@ class Crowd:
     def newcomer_share(self) -> float | None:
         """Newcomers among the users whose account's age is known; None when no age is."""
         return len(self._newcomers) / len(self._aged) if self._aged else None
+
+    @property
+    def newcomers(self) -> float:
+        """Distinct newcomers."""
+        return len(self._newcomers) * self.scale
+
+    def newcomer_sample(self) -> tuple[list[int], int]:
+        """The newcomers to follow after the wave, ascending, and the theta they lie below."""
+        return sample(self._newcomers, self.theta)
 
     @property
     def top_users_share(self) -> float:

@@ -10,6 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from detectors.forecast import SPANS_MINUTES, Horizon, features, forecast, late_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class State(StrEnum):
@@ -121,6 +127,34 @@ class Episode:
         end = len(self._fresh) - 1 - skip
         start = end - count
         return self._fresh[end] - self._fresh[start], self._expected[end] - self._expected[start]
+
+    def late_rate(self) -> float:
+        """Users an hour beyond the usual of late; see ``detectors.forecast``."""
+        held = len(self._fresh) - 1
+        pieces: list[tuple[float, float, float]] = []
+        end = 0
+        for span_minutes in SPANS_MINUTES:
+            start = min(round(span_minutes * self.hour / 60.0), held)
+            if start > end:
+                fresh, expected = self._sum(end, start - end)
+                pieces.append((start / self.hour, end / self.hour, fresh - expected))
+                end = start
+        if end == 0 and held:  # a bucket is longer than all of these
+            fresh, expected = self._sum(0, 1)
+            pieces.append((1.0 / self.hour, 0.0, fresh - expected))
+        return late_rate(pieces)
+
+    def forecast(self, bucket: int, users: float, expected: Sequence[float]) -> list[Horizon]:
+        """New users of the coming hours.
+
+        Args:
+            bucket: the newest.
+            users: distinct users since the onset.
+            expected: users that are usual in each of the next six hours.
+        """
+        age_hours = (bucket + 1 - self.onset) / self.hour
+        x = features(age_hours, users, peaked=self.state is State.PEAKED)
+        return forecast(self.late_rate(), x, expected)
 
     def sign(self, score: float, threshold: float, *, silent: bool) -> Sign:
         """What the newest bucket says.

@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="where log, alerts and report go (default: %(default)s)",
     )
     demo.set_defaults(run=commands.demo)
+    _add_explain(sub.add_parser("explain", help="say all that the alerts tell of one incident"))
     config = sub.add_parser("config", help="look at the configuration")
     config_sub = config.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, run, text in (
@@ -86,6 +87,23 @@ def build_parser() -> argparse.ArgumentParser:
         sub.add_parser("record", help="write the posts topic, its markers included, to files"),
     )
     return parser
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    from streams import commands  # noqa: PLC0415 - see build_parser
+
+    parser.add_argument(
+        "alerts",
+        type=Path,
+        metavar="ALERTS.jsonl",
+        help="written by replay or alerts; - for standard input",
+    )
+    parser.add_argument(
+        "incident", metavar="INCIDENT_ID", help="its beginning is enough, where it is unambiguous"
+    )
+    _add_config(parser)
+    parser.add_argument("--report", metavar="FILE.html", help="a page to look at")
+    parser.set_defaults(run=commands.explain)
 
 
 def _add_topics(parser: argparse.ArgumentParser) -> None:

@@ -17,12 +17,15 @@ from streams import settings as settings_module
 from streams.backtest import Knowledge, assess
 from streams.codec import encode_alert, encode_reject
 from streams.codec.points import point_record
+from streams.console.explain import explanation_html, print_explanation, story_of
+from streams.console.lookup import find_incident
 from streams.console.progress import ReplayProgress
 from streams.console.quality import print_assessment
 from streams.console.report import write_report
 from streams.console.screen import screen
 from streams.console.summary import print_incidents, print_summary
-from streams.files import check_inputs, check_outputs, open_output, read_knowledge
+from streams.errors import UsageError
+from streams.files import check_inputs, check_outputs, open_output, read_knowledge, read_lines
 from streams.replay import Replay, open_logs
 from streams.series_file import SeriesWriter, open_series
 from streams.simulate import simulate as make_simulation
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
     from streams.events import Alert, Point, Reject
     from streams.settings import Settings
+
+EXPLAIN_COLUMNS = 120
+"""Tables and a chart are read on a screen, also when it is not a terminal that they go to."""
 
 DEMO_SCENARIO, DEMO_DAYS, DEMO_RATE, DEMO_SEED = "january", 8.0, 2.0, 2025
 
@@ -96,6 +102,26 @@ def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     shown.print(f"\nOpen {report} in a browser; the alerts are in {alerts}.", soft_wrap=True)
 
 
+def explain(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Say of one incident what its alerts hold, and nothing else."""
+    staff = settings_module.load(args.config, environ).capacity
+    outputs = {"--report": args.report}
+    check_inputs([], [args.config, args.alerts], outputs)
+    check_outputs(outputs)
+    found = find_incident(read_lines(args.alerts), str(args.alerts), args.incident)
+    story = story_of(found.alerts)
+    if story is None:
+        raise UsageError(
+            f"{found.incident_id}: {args.alerts} holds nothing of it but a promise that was "
+            "withdrawn, or its follow-up"
+        )
+    shown = screen(environ)
+    shown.width = min(shown.width, EXPLAIN_COLUMNS)
+    print_explanation(story, staff, shown)
+    if args.report:
+        Path(args.report).write_text(explanation_html(story, staff), "utf-8", newline="\n")
+
+
 class _Outputs(NamedTuple):
     """The files that a replay writes, as far as they are wanted."""
 
@@ -153,6 +179,7 @@ def _replay(
                 alerts=sinks.alerts,
                 series=sinks.points(),
                 title="Foreign-user surges in " + ", ".join(Path(path).name for path in paths),
+                staff=settings.capacity,
                 assessment=assessment,
                 unknown=unknown,
             )

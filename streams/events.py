@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.forecast import Horizon  # noqa: TC001 - msgspec reads it from here
+
 I64 = NDArray[np.int64]
 I16 = NDArray[np.int16]
 U8 = NDArray[np.uint8]
@@ -198,6 +200,7 @@ class EpisodeRecord(msgspec.Struct, frozen=True):
         users: distinct users since the onset, like ``posts``.
         doubling_minutes: of the excess, None while it does not grow.
         sampled: are users a sample, scaled up?
+        forecast: new users of the coming hours; None when the episode is over, and of early ones.
         crowd: who they are; present at the opening, at changes, when users or posts have grown by
             a fiftieth, and at least once an hour.
         before: at the opening only: the buckets up to it, oldest first.
@@ -225,6 +228,7 @@ class EpisodeRecord(msgspec.Struct, frozen=True):
     posts: float
     doubling_minutes: float | None
     sampled: bool
+    forecast: list[Horizon] | None = None
     crowd: CrowdRecord | None = None
     before: list[Point] | None = None
 
@@ -272,6 +276,23 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
 
 
+class FollowUp(msgspec.Struct, frozen=True, gc=False):
+    """How many of an episode's newcomers posted on one of the days after it.
+
+    Attributes: as of ``detectors.retention.Returned``.
+    """
+
+    series: str
+    opened: int
+    day: int
+    first: int
+    last: int
+    newcomers: float
+    followed: int
+    returned: int
+    missing: int
+
+
 class EarlyOutcome(msgspec.Struct, frozen=True):
     """What the detect stage would say of an open bucket if it closed now.
 
@@ -296,6 +317,7 @@ class Outcome(msgspec.Struct, frozen=True):
         points: for plots, when they are wanted.
         notices: of the pipeline.
         intake: data-quality counts so far, by name.
+        follow_ups: of episodes that were over days ago, by series.
     """
 
     bucket: int
@@ -304,6 +326,7 @@ class Outcome(msgspec.Struct, frozen=True):
     points: list[Point]
     notices: list[Notice]
     intake: dict[str, int]
+    follow_ups: list[FollowUp] = []
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):

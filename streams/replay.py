@@ -12,6 +12,7 @@ from streams.events import Closed, Notice, Reject
 from streams.logs import open_log
 from streams.pipeline import count_alike, make_correlate, make_detect, read_alike
 from streams.reading import Reading, in_order
+from streams.stages.follow_up import FOLLOW_UP
 from streams.stages.telling import PIPELINE
 from streams.summary import Summary
 
@@ -231,6 +232,7 @@ class Replays:
             intake=intake,
             incidents=judge.incidents(),
             pipeline=judge.pipeline(),
+            follow_ups=judge.follow_ups,
             first_event=rfc3339(min(first)) if first else None,
             last_event=rfc3339(last) if last >= 0 else None,
             seconds=seconds,
@@ -260,6 +262,7 @@ class _Judge:
         self._on_point = on_point
         self._incidents: dict[str, dict[str, Any]] = {}
         self._pipeline: dict[str, dict[str, Any]] = {}
+        self.follow_ups: list[dict[str, Any]] = []
 
     def take(self, record: Record) -> Iterator[Alert]:
         """Take what was read."""
@@ -285,7 +288,9 @@ class _Judge:
             yield alert
 
     def _remember(self, alert: Alert) -> None:
-        if alert.correlationid is not None:
+        if alert.data["status"] == FOLLOW_UP:
+            self.follow_ups.append(alert.data)
+        elif alert.correlationid is not None:
             self._incidents[alert.correlationid] = alert.data
         else:
             self._pipeline[f"{alert.type} {alert.data['from']}"] = alert.data

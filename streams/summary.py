@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Summary:
         seconds: how long the replay took, in seconds of the machine's clock.
         bytes_read: size of the logs as stored (compressed bytes of a compressed log).
         logs: names of the logs, as the user gave them.
+        follow_ups: ``data`` of what was told of incidents that were over, in order of time.
         judged_from: event time from which on an alert was possible, RFC 3339 in UTC; None if the
             logs ended before.
         missing_minutes: of event time since then in which data were missing.
@@ -40,3 +41,4 @@ class Summary:
     logs: list[str]
     judged_from: str | None = None
     missing_minutes: float = 0.0
+    follow_ups: list[dict[str, Any]] = field(default_factory=list)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streams.codec.confirmed import EARLY
-from streams.console import phrases
+from streams.console import phrases, reasons
 from streams.console.timeline import Step, Window
+from streams.stages.follow_up import FOLLOW_UP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,24 +25,27 @@ _PIECES_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One alert as it went out: when, what it said, and what was known then."""
+    """One alert as it went out: when, what it said, what was known then and what was to come."""
 
     time: str
     kind: str
     severity: str
     users: int
     headline: str
+    outlook: str | None
 
 
 @dataclass(slots=True)
 class Story:
-    """One incident: its cause series, latest data, and the alerts that told of it."""
+    """One incident: its cause series, first and latest data, and the alerts that told of it."""
 
     series: str
+    first: phrases.Data
     data: phrases.Data
     last_time: str
     sent: list[Sent] = field(default_factory=list)
     sent_total: int = 0
+    follow_ups: list[phrases.Data] = field(default_factory=list)
 
     @property
     def end_ms(self) -> int:
@@ -94,20 +98,29 @@ class Digest:
         return sorted(self.stories.values(), key=lambda story: phrases.urgency(story.data))
 
 
-def read_alerts(alerts: Iterable[Mapping[str, Any]]) -> Digest:
-    """Fold alerts (see the alert schema), in order of time; each is read once."""
+def read_alerts(alerts: Iterable[Mapping[str, Any]], *, early: bool = False) -> Digest:
+    """Fold alerts (see the alert schema), in order of time; each is read once.
+
+    Args:
+        alerts: of a file or a replay.
+        early: are provisional alerts to be told, too?
+    """
     digest = Digest()
     for alert in alerts:
         data = alert["data"]
         if str(alert["type"]).startswith("surgewatch.pipeline."):
             digest.pipeline[alert["subject"], data["from"]] = alert
             continue
-        if alert["type"] in EARLY:
+        if alert["type"] in EARLY and not (early and "severity" in data):
             continue
         digest.fingerprint = data["config_fingerprint"]
         story = digest.stories.get(data["incident_id"])
+        if data["status"] == FOLLOW_UP:
+            if story is not None:
+                story.follow_ups.append(data)
+            continue
         if story is None:
-            story = Story(alert["subject"], data, alert["time"])
+            story = Story(alert["subject"], data, data, alert["time"])
             digest.stories[data["incident_id"]] = story
         story.series, story.data, story.last_time = alert["subject"], data, alert["time"]
         story.sent_total += 1
@@ -119,6 +132,7 @@ def read_alerts(alerts: Iterable[Mapping[str, Any]]) -> Digest:
                     data["severity"],
                     data["users"],
                     phrases.window(data),
+                    reasons.next_hour(data),
                 )
             )
     return digest

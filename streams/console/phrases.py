@@ -16,7 +16,12 @@ from streams.console.text import visible
 Data = Mapping[str, Any]
 """The ``data`` of an alert."""
 
-STATUS_WORDS = {"open": "still open", "peaked": "past its peak", "closed": "over"}
+STATUS_WORDS = {
+    "open": "still open",
+    "peaked": "past its peak",
+    "closed": "over",
+    "provisional": "not confirmed yet",
+}
 
 SEVERITIES = {
     "critical": f"in an hour it brought, on top of the usual, at least {CRITICAL_SHARE:.0%} of "
@@ -35,7 +40,8 @@ _SENTENCE = 300
 _SMALL = 10
 _NONE = 0.05
 _CONCENTRATED = 0.3
-_POSTS_TELL = 50
+POSTS_TELL = 50
+"""Fewer posts say nothing of who writes them."""
 _TOP_USERS = 5
 _HOUR = 60
 _DAY = 24 * _HOUR
@@ -246,21 +252,57 @@ def newcomers(data: Data) -> str:
     return f"{percent(share)} of its users have a new account"
 
 
+def follow_up(data: Data) -> str:
+    """Return how many newcomers still posted so long after a wave, as its follow-up tells it."""
+    after = f"{data['day']} {'day' if data['day'] == 1 else 'days'} after it was over"
+    if data["share"] is None:
+        return f"of its newcomers none could be followed to the day {after}"
+    said = (
+        f"of {data['newcomers']:,} newcomers {percent(data['share'])} "
+        f"({data['still_posting']:,}) still posted {after}"
+    )
+    quality = data["data_quality"]
+    if quality["sampled"]:
+        said += f", estimated from {data['followed']:,} of them"
+    if quality["missing_minutes"] > 0:
+        said += f"; at least so many: {duration(quality['missing_minutes'])} of data are missing"
+    return said
+
+
+def stayed(follow_ups: Sequence[Data]) -> str | None:
+    """Return how many newcomers stayed in short, None where that is not known (yet).
+
+    >>> stayed([{"day": 1, "share": 0.124}, {"day": 3, "share": 0.08}])
+    '12% after 1 day, 8% after 3 days'
+    """
+    known = [one for one in follow_ups if one["share"] is not None]
+    return (
+        ", ".join(
+            f"{percent(one['share'])} after {one['day']} day{'' if one['day'] == 1 else 's'}"
+            for one in known
+        )
+        or None
+    )
+
+
+def is_concentrated(data: Data) -> bool:
+    """Return whether a few accounts write so much of it that it may be a bot flood.
+
+    Five of twelve users write nearly half of the posts by mere arithmetic, and a few dozen posts
+    are soon the work of five: neither is a hint.
+    """
+    share: float = data["top_users_share"]
+    large: bool = share * data["users"] >= 2 * _TOP_USERS
+    return large and share >= _CONCENTRATED and data["posts"] >= POSTS_TELL
+
+
 def reservations(data: Data) -> list[str]:
     """Return what speaks against taking an incident's figures at face value; often nothing."""
     quality = data["data_quality"]
     found = []
-    share = data["top_users_share"]
-    # Five of twelve users write nearly half of the posts by mere arithmetic, and a few dozen posts
-    # are soon the work of five: neither is a hint.
-    if (
-        data["posts"] >= _POSTS_TELL
-        and share >= _CONCENTRATED
-        and share * data["users"] >= 2 * _TOP_USERS
-    ):
-        found.append(
-            f"the five most active users wrote {percent(share)} of the posts: check for bots"
-        )
+    if is_concentrated(data):
+        share = percent(data["top_users_share"])
+        found.append(f"the five most active users wrote {share} of the posts: check for bots")
     if data["mixed_script"]:
         found.append("the hashtag mixes scripts: it may be a look-alike")
     if quality["missing_minutes"] > 0:

@@ -19,6 +19,7 @@ from streams.console.report_incident import badges, cause, incident_section, sev
 from streams.console.text import html_isolated, html_text
 from streams.console.timeline import SeriesAccumulator
 from streams.errors import REJECT_REASONS
+from streams.settings import Capacity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ def write_report(
     alerts: Iterable[Mapping[str, Any]],
     series: Iterable[Mapping[str, Any]],
     title: str,
+    staff: Capacity = Capacity(),  # noqa: B008 - immutable
     assessment: Assessment | None = None,
     unknown: Sequence[Known] = (),
 ) -> None:
@@ -51,6 +53,7 @@ def write_report(
         alerts: CloudEvents as in the alert schema, in order of time; read once, before ``series``.
         series: rows as in the series schema, in any order; read once, never held.
         title: of the page.
+        staff: what the operator's people can do.
         assessment: of the replay, against its budget and what is known of the log.
         unknown: what is known of series that the log does not hold.
 
@@ -62,6 +65,7 @@ def write_report(
         alerts=alerts,
         series=series,
         title=title,
+        staff=staff,
         assessment=assessment,
         unknown=unknown,
     )
@@ -77,6 +81,7 @@ def report_html(
     alerts: Iterable[Mapping[str, Any]],
     series: Iterable[Mapping[str, Any]],
     title: str,
+    staff: Capacity = Capacity(),  # noqa: B008 - immutable
     assessment: Assessment | None = None,
     unknown: Sequence[Known] = (),
 ) -> str:
@@ -97,7 +102,7 @@ def report_html(
         _incident_table(stories),
         "" if assessment is None else quality_section(assessment, unknown),
         *(
-            incident_section(number, story, rows, log_end_ms)
+            incident_section(number, story, rows, log_end_ms, staff)
             for number, story in enumerate(drawn, 1)
         ),
         _regions(rows, axis),

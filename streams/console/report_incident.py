@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from detectors.crowd import OTHER
 from streams.codec import rfc3339
-from streams.console import phrases
+from streams.console import capacity, phrases, reasons
+from streams.console.capacity_table import HEADS, rows_of, title_of
 from streams.console.digest import Story, incident_steps
 from streams.console.page import definitions, table
 from streams.console.plot import Axis, Mark, legend, share_bar, time_chart
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.console.timeline import SeriesAccumulator
+    from streams.settings import Capacity
 
 _SEVERITIES = frozenset({"critical", "warning", "info"})
 _BLANK_SHARE_MAX = 0.05
@@ -45,7 +47,9 @@ def cause(data: phrases.Data) -> str:
     return f"<bdi>{escape(phrases.cause(data))}</bdi>"
 
 
-def incident_section(number: int, story: Story, rows: SeriesAccumulator, log_end_ms: int) -> str:
+def incident_section(
+    number: int, story: Story, rows: SeriesAccumulator, log_end_ms: int, staff: Capacity
+) -> str:
     """Return the card of one incident.
 
     Args:
@@ -53,6 +57,7 @@ def incident_section(number: int, story: Story, rows: SeriesAccumulator, log_end
         story: what its alerts told.
         rows: series rows, whose windows include ``story.window(log_end_ms)``.
         log_end_ms: event time of the end of the log, milliseconds since 1970 UTC.
+        staff: what the operator's people can do.
     """
     data = story.data
     cautions = "".join(
@@ -64,12 +69,13 @@ def incident_section(number: int, story: Story, rows: SeriesAccumulator, log_end
             f'<div class="title"><h3>{number}. {cause(data)}</h3>{badges(data)}</div>',
             f"<p>{_lead(data)}</p>{cautions}",
             _chart(story, rows, log_end_ms),
-            definitions("facts", _facts(data)),
+            definitions("facts", _facts(story)),
             '<div class="three">',
             _shares("Region", data["regions"], "region"),
             _tags(data),
             _shares("Language", data["languages"], "language"),
             "</div>",
+            _capacity(data, staff),
             _details(story),
             "</section>",
         ]
@@ -119,8 +125,9 @@ def _drawn_to(story: Story, start_ms: int, last_ms: int) -> tuple[int, str]:
     )
 
 
-def _facts(data: phrases.Data) -> list[tuple[str, str]]:
-    return [
+def _facts(story: Story) -> list[tuple[str, str]]:
+    data = story.data
+    facts = [
         ("Onset (estimated)", phrases.moment(data["onset_at"])),
         (
             "Detected",
@@ -129,10 +136,14 @@ def _facts(data: phrases.Data) -> list[tuple[str, str]]:
         ("Peak", phrases.peak(data)),
         ("Over", phrases.moment(data["closed_at"])),
         ("Growth", phrases.growth(data) or "not measurable yet"),
+        ("Forecast", escape(reasons.forecast(data) or "–")),
         ("New accounts", escape(phrases.newcomers(data))),
-        ("Posts", f"{data['posts']:,} ({phrases.count(data['posts_per_user'])} a user)"),
-        ("Posts by the five most active", phrases.percent(data["top_users_share"])),
+        ("Posts", f"{data['posts']:,}"),
+        ("Concentration", escape(reasons.concentration(data))),
     ]
+    if stayed := phrases.stayed(story.follow_ups):
+        facts.append(("Newcomers who stayed", stayed))
+    return facts
 
 
 def _tags(data: phrases.Data) -> str:
@@ -166,6 +177,22 @@ def _shares(title: str, items: Sequence[phrases.Data], name: str, prefix: str = 
     return f"<div>{table(columns, rows)}</div>"
 
 
+def _capacity(data: phrases.Data, staff: Capacity) -> str:
+    """The people needed over each horizon of the forecast; nothing without one."""
+    sheets = capacity.sheets(data, staff)
+    if not sheets:
+        return ""
+    tables = "".join(
+        f"<div><h4>{escape(reasons.ahead(sheet.hours).capitalize())}</h4>"
+        f"{table(HEADS, [tuple(map(escape, row)) for row in rows_of(sheet)])}</div>"
+        for sheet in sheets
+    )
+    return (
+        f'<h4>People needed</h4><p class="soft">{escape(title_of(staff))}</p>'
+        f'<div class="three">{tables}</div>'
+    )
+
+
 def _details(story: Story) -> str:
     data = story.data
     members = table(
@@ -188,7 +215,10 @@ def _details(story: Story) -> str:
         ],
     )
     sent = table(
-        [("Alert at", "t"), ("What", "w"), ("Severity", "w"), ("Users", "n"), ("Signal", "w")],
+        [
+            *(("Alert at", "t"), ("What", "w"), ("Severity", "w"), ("Users", "n")),
+            *(("Signal", "w"), ("Forecast", "w")),
+        ],
         [
             (
                 phrases.moment(one.time),
@@ -196,16 +226,19 @@ def _details(story: Story) -> str:
                 html_text(one.severity),
                 f"{one.users:,}",
                 escape(one.headline),
+                escape(one.outlook or "–"),
             )
             for one in story.sent
         ],
     )
     unlisted = story.sent_total - len(story.sent)
     more = f"<p class='soft'>{unlisted:,} later alerts are not listed.</p>" if unlisted else ""
+    first = story.first
     evidence = (
-        f"Latest decision: {escape(phrases.window(data))}; an alarm from "
-        f"{phrases.people(data['upper'])}; score {phrases.count(data['score'])}, threshold "
-        f"{phrases.count(data['threshold'])}. Id <code>{html_text(data['incident_id'])}</code>."
+        f"Opened by {escape(phrases.window(first))}; {escape(reasons.silence(first))}; "
+        f"{escape(reasons.evidence(first))}. Latest decision: {escape(phrases.window(data))}; "
+        f"{escape(reasons.evidence(data))}. Data: "
+        f"{escape(reasons.data_quality(data))}. Id <code>{html_text(data['incident_id'])}</code>."
     )
     return (
         f"<details><summary>Alerts sent ({story.sent_total:,}), member series, evidence</summary>"

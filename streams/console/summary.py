@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from streams.console import phrases, verdict
-from streams.console.lines import print_facts, print_hanging
+from streams.console import phrases, reasons, verdict
+from streams.console.lines import print_caution, print_facts, print_hanging
 from streams.console.text import visible
+from streams.stages.follow_up import FOLLOW_UP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -38,7 +39,8 @@ def print_summary(summary: Summary, console: Console) -> None:
         print_hanging(Text(), Text(remedy), console)
     for data in incidents[:INCIDENTS_SHOWN]:
         console.print()
-        _print_incident(data, console)
+        ours = [one for one in summary.follow_ups if one["incident_id"] == data["incident_id"]]
+        _print_incident(data, ours, console)
     hidden = len(incidents) - INCIDENTS_SHOWN
     if hidden > 0:
         console.print()
@@ -70,8 +72,13 @@ def print_incidents(alerts: Iterable[Mapping[str, Any]], console: Console) -> No
     """
     for alert in alerts:
         data = alert["data"]
-        about_pipeline = str(alert["type"]).startswith("surgewatch.pipeline.")
-        text = Text(phrases.disturbance(data)) if about_pipeline else _incident_entry(alert)
+        if str(alert["type"]).startswith("surgewatch.pipeline."):
+            text = Text(phrases.disturbance(data))
+        elif data["status"] == FOLLOW_UP:
+            text = Text(phrases.cause(data), style="bold")
+            text.append(f"\n{phrases.follow_up(data)}", style="not bold")
+        else:
+            text = _incident_entry(alert)
         prefix = Text(f"{phrases.moment(alert['time'])}  ")
         prefix.append(f"{phrases.kind(alert).upper():<7}  ", style="bold")
         print_hanging(prefix, text, console)
@@ -127,25 +134,26 @@ def _rejected(rejected: Mapping[str, int]) -> str:
     return f"{total:,}: " + ", ".join(f"{visible(reason)} {n:,}" for reason, n in ranked)
 
 
-def _print_incident(data: phrases.Data, console: Console) -> None:
+def _print_incident(
+    data: phrases.Data, follow_ups: Sequence[phrases.Data], console: Console
+) -> None:
     severity = str(data["severity"])
     title = Text(visible(severity, 10).upper() + "  ", style=_STYLES.get(severity, "bold"))
     words = Text(phrases.cause(data), style="bold")
     words.append(f"  ({phrases.STATUS_WORDS.get(data['status'], 'unknown')})", style="not bold")
     print_hanging(title, words, console)
-    print_facts(_incident_facts(data), console)
+    print_facts(_incident_facts(data, phrases.stayed(follow_ups)), console)
     for reservation in phrases.reservations(data):
-        caution = Text(f"  {'CAUTION':<13} ", style="bold yellow")
-        print_hanging(caution, Text(reservation), console)
+        print_caution(reservation, console)
 
 
-def _incident_facts(data: phrases.Data) -> list[tuple[str, str]]:
+def _incident_facts(data: phrases.Data, stayed: str | None) -> list[tuple[str, str]]:
     since = phrases.moment(data["onset_at"])
     size = (
         f"{data['users']:,} foreign users, {data['posts']:,} posts "
         f"({phrases.count(data['posts_per_user'])} a user)"
     )
-    return [
+    facts = [
         ("came from", phrases.ranking(data["regions"], "region")),
         ("tags", phrases.hashtags(data)),
         ("languages", phrases.ranking(data["languages"], "language")),
@@ -161,6 +169,11 @@ def _incident_facts(data: phrases.Data) -> list[tuple[str, str]]:
         ("newcomers", phrases.newcomers(data)),
         ("incident", visible(data["incident_id"])),
     ]
+    if told := reasons.forecast(data):
+        facts.insert(-2, ("forecast", told))
+    if stayed:
+        facts.insert(-1, ("stayed", f"of them {stayed}"))
+    return facts
 
 
 def _print_pipeline(data: phrases.Data, console: Console) -> None:
@@ -192,11 +205,15 @@ def _news(alert: Mapping[str, Any]) -> str:
     since = f"{users} since {phrases.moment(data['onset_at'])}"
     kind = phrases.kind(alert)
     if kind == "peaked":
-        return f"arrivals are past their peak; {since}; {phrases.peak(data)}"
+        said = f"arrivals are past their peak; {since}; {phrases.peak(data)}"
+        told = reasons.next_hour(data)
+        return f"{said}; {told}" if told else said
     growth = phrases.growth(data)
     grown = f"{since}, {growth}" if growth else since
     origin = f"from {phrases.ranking(data['regions'], 'region', most=3)}"
     parts = [grown, phrases.window(data), origin]
     if kind != "updated":
         parts[:2] = [phrases.window(data), grown]
+    if told := reasons.next_hour(data):
+        parts.append(told)
     return "; ".join(parts)

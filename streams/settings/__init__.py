@@ -4,6 +4,7 @@ The order is: defaults, the TOML file over them, environment variables over that
 with its unit, range and meaning, is in ``docs/configuration.md``.
 """
 
+from streams.settings.capacity import Capacity
 from streams.settings.kafka import Kafka
 from streams.settings.loading import from_table, load
 from streams.settings.model import Settings, shapes_alerts
@@ -25,6 +26,7 @@ __all__ = [
     "DEVELOPMENT_KEY",
     "FALSE_INCIDENTS_MAX",
     "Alerts",
+    "Capacity",
     "Detection",
     "Fields",
     "Input",

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from streams.settings.capacity import Capacity
 from streams.settings.kafka import Kafka, kafka_conflicts
 from streams.settings.kinds import format_duration
 from streams.settings.sections import (
@@ -37,6 +38,7 @@ class Settings:
     time: Time = field(default_factory=Time)
     detection: Detection = field(default_factory=Detection)
     alerts: Alerts = field(default_factory=Alerts)
+    capacity: Capacity = field(default_factory=Capacity)
     limits: Limits = field(default_factory=Limits)
     kafka: Kafka = field(default_factory=Kafka)
 
@@ -115,6 +117,7 @@ _SECTIONS: dict[tuple[str, ...], type[Any]] = {
     ("time",): Time,
     ("detection",): Detection,
     ("alerts",): Alerts,
+    ("capacity",): Capacity,
     ("limits",): Limits,
     ("kafka",): Kafka,
 }

@@ -39,6 +39,15 @@ _URI_REFERENCE = (
 )
 
 
+def primary_subtag(code: str) -> str:
+    """The part of a language tag that languages are compared by.
+
+    >>> primary_subtag("pt_BR")
+    'pt'
+    """
+    return code.replace("_", "-").split("-")[0].lower()
+
+
 FALSE_INCIDENTS_MAX = 10_000.0
 """The largest budget, a week."""
 
@@ -75,7 +84,7 @@ class Origin:
             codes(
                 "[a-z]{2,8}",
                 "primary language subtags in lower case",
-                lambda code: code.replace("_", "-").split("-")[0].lower(),
+                primary_subtag,
             ),
             "Languages whose posts are not foreign, wherever they come from; may be `[]`.",
         ),

@@ -24,6 +24,9 @@ _HALF_LIVES = 6
 _POSTS_MAX = 20
 _RETURN_MS = 10 * 3_600_000
 """A user's further posts follow within ten hours, most of them soon."""
+_STAY_MS = 20 * 3_600_000
+_STAY_JITTER_MS = 2 * 3_600_000
+"""Who stays posts every 18 to 22 hours, so at least once in any 24 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Wave:
         half_life_hours: time in which arrivals halve after the peak.
         newcomers: share of users whose account is hours old.
         language: language tag of all its posts; none is what each region speaks.
+        stays: share of users who go on posting daily until the end of the world, under the
+            hashtags that others use.
     """
 
     name: str
@@ -84,6 +89,7 @@ class Wave:
     half_life_hours: float = 3.0
     newcomers: float = 0.85
     language: str | None = None
+    stays: float = 0.0
 
     @property
     def level(self) -> str:
@@ -95,7 +101,8 @@ class Wave:
 
     def plan(self, world: World, rng: np.random.Generator) -> Plan:
         """Draw the wave's users and posts."""
-        posts = by_time([self._posts(world, origin, rng) for origin in self.origins])
+        drawn = [self._posts(world, origin, rng) for origin in self.origins]
+        posts = by_time([arriving for arriving, _ in drawn])
         peak_ms = world.wave_at(self.at) + round(
             self.doubling_minutes * self.doublings * _MINUTE_MS
         )
@@ -109,7 +116,7 @@ class Wave:
             users=foreign_users(posts),
             peak_ms=peak_ms,
         )
-        return Plan(truth, posts)
+        return Plan(truth, by_time([posts, *(returning for _, returning in drawn)]))
 
     def _arrivals(
         self, world: World, origin: Origin, rng: np.random.Generator
@@ -141,7 +148,8 @@ class Wave:
         result: NDArray[np.int64] = start + minute * _MINUTE_MS + within
         return result
 
-    def _posts(self, world: World, origin: Origin, rng: np.random.Generator) -> Posts:
+    def _posts(self, world: World, origin: Origin, rng: np.random.Generator) -> tuple[Posts, Posts]:
+        """The posts of those who arrive from an origin, and the later ones of those who stay."""
         arrivals = self._arrivals(world, origin, rng)
         people = len(arrivals)
         user = world.new_users(people) + np.arange(people)
@@ -155,19 +163,41 @@ class Wave:
         )
         times = np.minimum(1.0 / np.sqrt(1.0 - rng.random(people)), _POSTS_MAX).astype(np.int64)
         who = np.repeat(np.arange(people), times)
-        posts = blank(len(who))
         u = rng.random(len(who))
         later = np.concatenate([[False], who[1:] == who[:-1]]) if len(who) else np.zeros(0, bool)
-        posts["time"] = arrivals[who] + np.where(later, (u * u * _RETURN_MS).astype(np.int64), 0)
-        posts["user"] = user[who]
-        posts["account"] = account[who]
-        posts["region"] = INDEX[origin.region]
+        at = arrivals[who] + np.where(later, (u * u * _RETURN_MS).astype(np.int64), 0)
         language = world.background.lang[cell]
         if self.language is not None:
             language = np.full(people, LANGUAGE_TAGS.index(self.language))
-        posts["lang"] = np.where(rng.random(len(who)) < NO_LANGUAGE, 0, language[who])
+
+        def posted(
+            who: NDArray[np.int64], at: NDArray[np.int64], rng: np.random.Generator
+        ) -> Posts:
+            posts = blank(len(who))
+            posts["time"], posts["user"], posts["account"] = at, user[who], account[who]
+            posts["region"] = INDEX[origin.region]
+            posts["lang"] = np.where(rng.random(len(who)) < NO_LANGUAGE, 0, language[who])
+            return posts
+
+        posts = posted(who, at, rng)
         self._tag(world, posts, cell[who], rng)
-        return posts[posts["time"] < world.end_ms]
+        # Randomness of their own, so that the wave is the same whoever stays.
+        (rng,) = rng.spawn(1)
+        who, at = self._returns(world, arrivals, rng)
+        returning = posted(who, at, rng)
+        world.background.tag(returning, cell[who], rng)
+        return posts[posts["time"] < world.end_ms], returning[returning["time"] < world.end_ms]
+
+    def _returns(
+        self, world: World, arrivals: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Who stays, once for each time they post again, and when that is."""
+        stayers = np.flatnonzero(rng.random(len(arrivals)) < self.stays)
+        times = (world.end_ms - world.start_ms) // _STAY_MS + 1
+        who = np.repeat(stayers, times)
+        number = np.tile(np.arange(1, times + 1), len(stayers))
+        jitter = (rng.random(len(who)) * _STAY_JITTER_MS).astype(np.int64)
+        return who, arrivals[who] + number * _STAY_MS + jitter
 
     def _cells(
         self, world: World, origin: Origin, rng: np.random.Generator, people: int

@@ -18,9 +18,11 @@ from detectors.incident import (
 from detectors.series import ALL
 from streams.codec.confirmed import COUNTS
 from streams.events import Alert, EarlyOutcome, EpisodeRecord, Notice, Outcome, Point
+from streams.stages.follow_up import FollowUps
 from streams.stages.telling import Case, CorrelateParams, Promise, Teller, Track
 
 _STATE = ("_cases", "_missing", "_outcome", "_promised")
+"""Besides the incidents that are over."""
 
 
 class Correlate:
@@ -33,6 +35,7 @@ class Correlate:
         self._missing = 0
         self._outcome: Outcome | None = None
         self._promised: dict[str, Promise] = {}
+        self._follow_ups = FollowUps(params)
 
     def outcome(self, outcome: Outcome) -> list[Alert]:
         """Take a bucket; alerts come in the order in which they were decided."""
@@ -54,6 +57,10 @@ class Correlate:
             if id(case) in changed:
                 alerts += self._tell(case, outcome)
         alerts += self._settle(outcome.bucket)
+        alerts += self._follow_ups.alerts(outcome.follow_ups, self._cases, outcome.bucket)
+        for case in self._cases:
+            if not case.incident.open:
+                self._follow_ups.end(case, outcome.bucket)
         self._cases = [case for case in self._cases if case.incident.open]
         if outcome.intake:  # what only gives notice of a partition knows nothing of the counts
             self._outcome = outcome
@@ -120,10 +127,11 @@ class Correlate:
 
     def state(self) -> dict[str, Any]:
         """All that was learned from the outcomes so far; not to be changed."""
-        return {name: getattr(self, name) for name in _STATE}
+        return {"_ended": self._follow_ups.ended} | {name: getattr(self, name) for name in _STATE}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from the state of another stage, under this one's own settings."""
+        self._follow_ups.ended = state["_ended"]
         for name in _STATE:
             setattr(self, name, state[name])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from detectors.bank import NO_ROWS, NO_USERS, ModelBank
@@ -17,6 +18,7 @@ from streams.events import (
     Early,
     EarlyOutcome,
     EpisodeRecord,
+    FollowUp,
     Notice,
     Outcome,
     Partials,
@@ -157,7 +159,7 @@ class Detect:
                 setattr(self, name, state[name])
         self._counting.restore(state["_counting"], self._rows)
         self._lookback.restore(state["_lookback"])
-        self._episodes.running = state["_episodes"].running
+        self._episodes.restore(state["_episodes"])
         self.age.restore(state["age"])
         self.bank.restore(state["bank"])
         self._early.parts = Parts(
@@ -227,9 +229,12 @@ class Detect:
                 if self._episodes.running:
                     end = bucket
                     self._judge(bucket, NO_ROWS, NO_USERS, None, outcomes)
+            if (due := self._episodes.cohorts.next_due) is not None:
+                end = max(bucket, min(end, due))
             end, notice = silence.skip(bucket, end, self.bank, self._episodes)
             if notice is not None:
                 outcomes.append(self._outcome(notice.bucket, [], [], [notice]))
+            self._follow_up(end, outcomes)
             bucket = end + 1
 
     # -- a bucket with foreign posts --------------------------------------------------------------
@@ -244,7 +249,9 @@ class Detect:
         fresh = self._counting.count(bucket, table, rows)
         self._lookback.add(bucket, table, fresh)
         self.age.count(fresh)
+        self._episodes.see(bucket, table)
         in_ingest = self.sources.intake(bucket).series_dropped
+        self._drops.cohorts = self._episodes.cohorts.dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):
             if self._models is not None and len(wanted := self._models.wanted()):
@@ -258,6 +265,14 @@ class Detect:
                     outcomes.append(self._outcome(bucket, [], [], told))
         elif notices:
             outcomes.append(self._outcome(bucket, [], [], notices))
+        self._follow_up(bucket, outcomes)
+
+    def _follow_up(self, bucket: int, outcomes: list[Outcome]) -> None:
+        """Tell of past waves what is to be told with a bucket."""
+        if told := self._episodes.cohorts.due(bucket):
+            outcome = self._outcome(bucket, [], [], [])
+            follow_ups = [FollowUp(*one) for one in told]
+            outcomes.append(msgspec.structs.replace(outcome, follow_ups=follow_ups))
 
     def _judge(
         self,
@@ -294,10 +309,11 @@ class Detect:
             keys = sorted(running)
             points = self._points(bucket, keys, scored, counts, scores)
             at = np.searchsorted(scored, [self._rows.of[key] for key in keys])
+            ahead = self._episodes.ahead(bucket, scored[at], self.bank).tolist()
             recent = self.bank.score_many(
                 bucket, scored[at], counts[at], exact[at], self._episodes.longest(keys)
             ).score
-            for key, i, score in zip(keys, at.tolist(), recent.tolist(), strict=True):
+            for key, i, score, usual in zip(keys, at.tolist(), recent.tolist(), ahead, strict=True):
                 verdict = (
                     float(scores.observed[i]),
                     float(scores.expected[i]),
@@ -305,7 +321,7 @@ class Detect:
                     int(scores.window[i]),
                 )
                 record = self._episodes.follow(
-                    points[key], verdict, score, before.get(key), silent=table is None
+                    points[key], verdict, score, before.get(key), usual, silent=table is None
                 )
                 records.append(record)
                 if key not in running:

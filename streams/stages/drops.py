@@ -25,18 +25,21 @@ class _Hourly:
 
 
 class Drops:
-    """Series that were dropped by limits; told at most once an hour.
+    """Series, and cohorts of past waves, that were dropped by limits; told at most once an hour.
 
     Args:
         bucket_ms: length of a bucket.
 
     Attributes:
         series: series that the detect stage has dropped so far.
+        cohorts: cohorts that it has dropped so far.
     """
 
     def __init__(self, bucket_ms: int) -> None:
         self.series = 0
+        self.cohorts = 0
         self._hourly = _Hourly(bucket_ms)
+        self._hourly_cohorts = _Hourly(bucket_ms)
 
     def notices(self, bucket: int, in_ingest: int, live: int) -> list[Notice]:
         """What is to be told at the end of a bucket.
@@ -47,9 +50,12 @@ class Drops:
             live: series that are watched now.
         """
         dropped = self._hourly.due(bucket, self.series + in_ingest)
-        if not dropped:
+        cohorts = self._hourly_cohorts.due(bucket, self.cohorts)
+        if not (dropped or cohorts):
             return []
         details = {"series_dropped": float(dropped), "series_live": float(live)}
+        if cohorts:
+            details["cohorts_dropped"] = float(cohorts)
         return [Notice("capped", "open", bucket, bucket, details)]
 
 

@@ -9,13 +9,15 @@ import numpy as np
 
 from detectors.crowd import Crowd
 from detectors.episode import Episode, Sign, State
+from detectors.forecast import HOURS
 from detectors.ratio import log_likelihood_ratio
+from detectors.retention import Cohort, Cohorts
 from detectors.series import hashtag_key, pair_key, parse_key
 from detectors.users import WHOLE
 from streams.events import CrowdRecord, EpisodeRecord, Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from detectors.bank import Bank, FloatArray, IntArray, Scores
     from streams.stages.lookback import Lookback
@@ -49,6 +51,9 @@ class Episodes:
     Args:
         bucket_minutes: length of a bucket.
         close_after: buckets of calm that end an episode.
+
+    Attributes:
+        cohorts: the newcomers of episodes that are over.
     """
 
     def __init__(self, bucket_minutes: float, close_after: int) -> None:
@@ -56,12 +61,24 @@ class Episodes:
         self.hour = max(1, round(60.0 / bucket_minutes))
         self.close_after = close_after
         self.running: dict[str, Running] = {}
+        self.cohorts = Cohorts()
+
+    def restore(self, other: Episodes) -> None:
+        """Take over another's episodes and cohorts, under this one's own settings."""
+        self.running, self.cohorts = other.running, other.cohorts
 
     def longest(self, keys: list[str]) -> IntArray:
         """The longest window over which calm is judged, for each series in an episode."""
         return np.array(
             [max(self.running[key].episode.window, self.hour) for key in keys], dtype=np.int64
         )
+
+    def ahead(self, bucket: int, rows: IntArray, bank: Bank) -> FloatArray:
+        """Users that are usual in each of the next hours after a bucket, shape (rows, hours)."""
+        # The middle of each coming hour stands for it.
+        hours = bucket + 1 + self.hour // 2 + self.hour * np.arange(HOURS[-1])
+        expected, _ = bank.band(np.tile(hours, len(rows)), np.repeat(rows, len(hours)))
+        return np.asarray(expected.reshape(len(rows), len(hours)) * self.hour)
 
     def add_crowd(self, table: Table, only: set[str] | None = None) -> None:
         """Add a bucket's posts to the crowds of the series in an episode.
@@ -87,6 +104,12 @@ class Episodes:
                 parts = [parts[j] for j in np.argsort(-sizes, kind="stable")[:PARTS_A_BUCKET]]
             for part, name in parts:
                 crowd.add_part(name, table.user[table.rows_of(part)].tolist())
+
+    def see(self, bucket: int, table: Table) -> None:
+        """Take note of who posts, for the follow-up of past waves."""
+        if len(self.cohorts):  # ``all`` comes first
+            users = table.user[table.rows_of(0)].tolist()
+            self.cohorts.see(bucket, users, int(table.theta[0]))
 
     def open(
         self, bucket: int, found: list[tuple[str, int, Scores, int]], lookback: Lookback, bank: Bank
@@ -130,6 +153,7 @@ class Episodes:
         verdict: tuple[float, float, float, int],
         recent_score: float,
         before: list[Point] | None,
+        ahead: Sequence[float],
         *,
         silent: bool,
     ) -> EpisodeRecord:
@@ -140,6 +164,7 @@ class Episodes:
             verdict: observed, expected, upper and length of the winning window.
             recent_score: the score over windows no longer than the episode's own.
             before: at the opening, what came before.
+            ahead: users that are usual in each of the next hours.
             silent: was there no foreign post at all in the bucket?
         """
         running = self.running[point.series]
@@ -162,6 +187,7 @@ class Episodes:
             running.told_users, running.told_posts = users, crowd.posts
             running.told_bucket = point.bucket
         observed, expected, upper, window = verdict
+        over = episode.state is State.QUIET
         record = EpisodeRecord(
             series=point.series,
             opened=episode.opened,
@@ -185,12 +211,29 @@ class Episodes:
             posts=crowd.posts,
             doubling_minutes=episode.doubling_minutes(self.bucket_minutes),
             sampled=crowd.theta < WHOLE,
+            forecast=None if over else episode.forecast(point.bucket, users, ahead),
             crowd=_crowd_record(crowd) if tell else None,
             before=before,
         )
-        if episode.state is State.QUIET:
-            del self.running[point.series]
+        if over:
+            self._end(point.series, point.bucket)
         return record
+
+    def _end(self, series: str, bucket: int) -> None:
+        """An episode is over: from now on its newcomers are followed."""
+        running = self.running.pop(series)
+        users, theta = running.crowd.newcomer_sample()
+        self.cohorts.add(
+            Cohort(
+                series=series,
+                opened=running.episode.opened,
+                closed=bucket,
+                newcomers=running.crowd.newcomers,
+                users=users,
+                theta=theta,
+                day_buckets=24 * self.hour,
+            )
+        )
 
 
 def reach(window: int) -> int:

@@ -51,6 +51,7 @@ class Silence:
         assert self.since is not None
         if self.missing:
             bank.skip(bucket, last, missing=True)
+            episodes.cohorts.miss(bucket, last)
             return last, None
         if bucket % self._per_hour == 0:
             # Learns the hour before, so that its odds hold for all of this one.
@@ -73,6 +74,7 @@ class Silence:
         self.missing = True
         bank.skip(since, low, missing=True)
         episodes.take_back(low - since + 1)
+        episodes.cohorts.miss(since, low)
         return end, Notice("gap", "open", low, since, self._minutes_of(since, low))
 
     def end(self, bucket: int, age: Age, bank: Bank) -> list[Notice]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from detectors.crowd import OTHER
 from detectors.episode import State
+from detectors.forecast import CONFIDENCE
 from detectors.incident import Incident, rank
 from detectors.series import hashtag_key, is_mixed_script, parse_key
 from streams.codec import rfc3339
@@ -31,6 +32,7 @@ _SUMMARIES = {
     ("stalled", "open"): "Event time stands still in a source partition while others go on",
     ("stalled", "closed"): "Event time moves again in a source partition that stood still",
 }
+_COHORTS = "A limit was reached: the smallest past waves are not followed up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Case:
     told_onset: int | None = None
     intake_before: dict[str, int] = field(default_factory=dict)
     missing_before: int = 0
+    followed_up: list[int] = field(default_factory=list)
 
     @property
     def cause(self) -> EpisodeRecord:
@@ -184,6 +187,7 @@ class Teller:
             "peak_at": None if case.peak_bucket is None else self._end(case.peak_bucket),
             "closed_at": self._end(outcome.bucket) if kind == "closed" else None,
             **self._figures(record),
+            "forecast": _forecast(case.extent),
             **_people(case),
             "series": self._members(case),
             "history": self._history(case.tracks[incident.cause].curve),
@@ -209,16 +213,16 @@ class Teller:
         minutes = self.params.bucket_ms / 60_000
         growth = record.doubling_minutes
         return {
-            "observed": _round(record.observed),
-            "expected": _round(record.expected),
-            "upper": _round(record.upper),
-            "window_minutes": _round(record.window * minutes),
+            "observed": rounded(record.observed),
+            "expected": rounded(record.expected),
+            "upper": rounded(record.upper),
+            "window_minutes": rounded(record.window * minutes),
             # A detector may find no evidence at all, minus infinity, which JSON has not.
-            "score": _round(max(record.score, 0.0)),
-            "threshold": _round(record.threshold),
-            "margin": _round(record.observed - record.upper),
-            "peak_per_hour": _round(record.peak),
-            "doubling_minutes": None if growth is None else _round(growth),
+            "score": rounded(max(record.score, 0.0)),
+            "threshold": rounded(record.threshold),
+            "margin": rounded(record.observed - record.upper),
+            "peak_per_hour": rounded(record.peak),
+            "doubling_minutes": None if growth is None else rounded(growth),
         }
 
     def _members(self, case: Case) -> list[dict[str, Any]]:
@@ -227,8 +231,8 @@ class Teller:
         listed: list[dict[str, Any]] = [
             {
                 "series": member.key,
-                "excess": _round(member.excess),
-                "share": _share(member.excess / largest),
+                "excess": rounded(member.excess),
+                "share": share_of(member.excess / largest),
                 "opened_at": self._end(member.opened),
                 "open": member.open,
             }
@@ -240,8 +244,8 @@ class Teller:
             listed.append(
                 {
                     "series": OTHER,
-                    "excess": _round(most),
-                    "share": _share(most / largest),
+                    "excess": rounded(most),
+                    "share": share_of(most / largest),
                     "opened_at": self._end(min(member.opened for member in rest)),
                     "open": any(member.open for member in rest),
                     "count": len(rest),
@@ -254,10 +258,10 @@ class Teller:
         return [
             {
                 "at": self._start(step.first),
-                "minutes": _round(step.buckets * minutes),
-                "observed": _round(step.observed),
-                "expected": _round(step.expected),
-                "upper": _round(curve.upper(step)),
+                "minutes": rounded(step.buckets * minutes),
+                "observed": rounded(step.observed),
+                "expected": rounded(step.expected),
+                "upper": rounded(curve.upper(step)),
             }
             for step in curve.steps
         ]
@@ -272,7 +276,7 @@ class Teller:
         return {
             **since,
             "sampled": record.sampled,
-            "missing_minutes": _round((missing - case.missing_before) * minutes),
+            "missing_minutes": rounded((missing - case.missing_before) * minutes),
         }
 
     def notice(self, notice: Notice) -> Alert:
@@ -281,7 +285,7 @@ class Teller:
         name = f"pipeline-{notice.kind}-{notice.since}-{notice.status}-{notice.bucket}"
         if (partition := notice.details.get("partition")) is not None:
             name += f"-{partition:.0f}"
-        details: dict[str, Any] = {each: _round(value) for each, value in notice.details.items()}
+        details: dict[str, Any] = {each: rounded(value) for each, value in notice.details.items()}
         if notice.message:
             details["message"] = notice.message
         return Alert(
@@ -292,7 +296,7 @@ class Teller:
             time=self._end(notice.bucket),
             data={
                 "status": notice.status,
-                "summary": _SUMMARIES[notice.kind, notice.status],
+                "summary": _summary(notice),
                 "from": self._start(notice.since),
                 "until": self._start(notice.bucket) if closed else None,
                 "details": details,
@@ -304,6 +308,29 @@ class Teller:
 
     def _end(self, bucket: int) -> str:
         return rfc3339((bucket + 1) * self.params.bucket_ms)
+
+
+def _forecast(record: EpisodeRecord) -> dict[str, Any] | None:
+    if not record.forecast:
+        return None
+    horizons = [
+        {
+            "hours": one.hours,
+            "users": rounded(one.users),
+            "lower": rounded(one.lower),
+            "upper": rounded(one.upper),
+            "expected": rounded(one.expected),
+        }
+        for one in record.forecast
+    ]
+    return {"series": record.series, "confidence": CONFIDENCE, "horizons": horizons}
+
+
+def _summary(notice: Notice) -> str:
+    details = notice.details
+    if details.get("cohorts_dropped") and not details.get("series_dropped"):
+        return _COHORTS
+    return _SUMMARIES[notice.kind, notice.status]
 
 
 def _people(case: Case) -> dict[str, Any]:
@@ -325,9 +352,9 @@ def _people(case: Case) -> dict[str, Any]:
     return {
         "users": round(users),
         "posts": round(record.posts),
-        "posts_per_user": _round(record.posts / users),
-        "top_users_share": _share(crowd.top_users_share),
-        "newcomer_share": None if share is None else _share(share),
+        "posts_per_user": rounded(record.posts / users),
+        "top_users_share": share_of(crowd.top_users_share),
+        "newcomer_share": None if share is None else share_of(share),
         "regions": _listed("region", regions, everywhere),
         "hashtags": _listed("hashtag", hashtags, users),
         "languages": _listed("language", crowd.languages, users),
@@ -356,15 +383,16 @@ def _named(
 
 def _listed(name: str, parts: list[tuple[str, float]], whole: float) -> list[dict[str, Any]]:
     return [
-        {name: part, "users": round(count), "share": _share(count / whole)} for part, count in parts
+        {name: part, "users": round(count), "share": share_of(count / whole)}
+        for part, count in parts
     ]
 
 
-def _share(value: float) -> float:
+def share_of(value: float) -> float:
     """A share of something, in [0, 1], to four places."""
     return round(min(max(value, 0.0), 1.0), 4)
 
 
-def _round(value: float) -> float:
+def rounded(value: float) -> float:
     """Five significant digits: what a person reads, and the same on every processor."""
     return float(f"{value:.5g}")

@@ -161,6 +161,44 @@ def sparse(seed: int) -> SmallWorld:
     return SmallWorld(items, settings)
 
 
+def lingering(seed: int) -> SmallWorld:
+    """Bursts of new accounts, some of which are back days later; nine days of hardly any post.
+
+    Every other burst's users say when their accounts were made; there are holes, too.
+    """
+    rng = random.Random(seed)  # noqa: S311
+    start = START_MS + rng.randrange(24) * HOUR_MS
+    end = start + rng.choice([2 * 24 + 14, 9 * 24 + 12]) * HOUR_MS
+    drawn = [one for one in _usual(rng, start, end) if rng.random() < 0.3]
+    for burst in range(rng.randrange(2, 5)):
+        came = list(_burst(rng, burst, start + rng.randrange(10 * HOUR_MS)))
+        drawn += came
+        for at, user, region, _ in came:
+            for _ in range(rng.choice([0, 0, 1, 4])):
+                drawn.append((rng.randrange(at, end), user, region, []))
+    for _ in range(rng.randrange(3)):
+        low = rng.randrange(start + 12 * HOUR_MS, end)
+        high = low + rng.choice([HOUR_MS, 30 * HOUR_MS])
+        drawn = [one for one in drawn if not low <= one[0] < high]
+    drawn.sort(key=lambda one: one[0])
+    items = []
+    for number, (at, user, region, tags) in enumerate(drawn):
+        made = {"account_created_at": start - 1000} if user.startswith(("b0", "b2")) else {}
+        line = post(number, at, user, region, hashtags=tags, **made)
+        items.append(Item(line, at, user, region or ""))
+    settings = configured(
+        time={"bucket": rng.choice(["5m", "15m"])},
+        origin={"newcomer_age": "2d"},
+        detection={"warmup": "0s"},
+        alerts={
+            "min_users": 2,
+            "false_incidents_per_week": 10_000,
+            "close_after": rng.choice(["20m", "1h"]),
+        },
+    )
+    return SmallWorld(tuple(items), settings)
+
+
 _REGIONS = ("US", "GB", "BR", "MY", "CN", None)
 _TAGS = ("food", "travel", "music", "cats")
 _Drawn = tuple[int, str, str | None, list[str]]

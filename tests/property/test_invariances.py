@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.harness import Outcome, confirmed, replay
-from tests.property.small_worlds import WAYS, SmallWorld, Way, generator, seeds, simulated, sparse
+from tests.property.small_worlds import (
+    WAYS,
+    SmallWorld,
+    Way,
+    generator,
+    lingering,
+    seeds,
+    simulated,
+    sparse,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 COUNTS = (2, 4, 8)
 
@@ -85,14 +94,27 @@ def test_shuffled_doubled_and_split_gives_the_same(seed: int, way: Way) -> None:
     assert same_confirmed(outcome, rearranged.split(way, rng.choice(COUNTS)), world)
 
 
-@pytest.mark.parametrize("seed", seeds(12))
-def test_sparse_logs_on_edge(seed: int) -> None:
+def test_lingering_worlds_have_follow_ups() -> None:
+    """Some of the worlds that the next test compares tell of all three days, and who is back."""
+    worlds = [lingering(seed) for seed in range(3, 6)]
+    outcomes = [replay(world.log, world.settings) for world in worlds]
+    told = [alert["data"] for outcome in outcomes for alert in outcome.of_type("incident.followup")]
+    assert {data["day"] for data in told} == {1, 3, 7}
+    assert any(data["returned"] for data in told)
+    assert any(data["data_quality"]["missing_minutes"] for data in told)
+
+
+@pytest.mark.parametrize(
+    ("make", "seed"),
+    [*((sparse, seed) for seed in seeds(12)), *((lingering, seed) for seed in seeds(6))],
+)
+def test_sparse_logs_on_edge(make: Callable[[int], SmallWorld], seed: int) -> None:
     """Logs with holes, bursts and few users hold the same laws, where every burst is an incident.
 
     Partitions of such logs hold fewer users than confirm a clock, begin late and end early.
     """
     rng = generator(seed)
-    world = sparse(seed)
+    world = make(seed)
     outcome = replay(world.log, world.settings)
     rearranged = world
     if rng.random() < 0.5:

@@ -20,7 +20,7 @@ from streams.kafka.topics import Topics
 from streams.stages.spread import EVERY, Spread
 from tests.harness import confirmed, replay
 from tests.kafka.digest import differences, flat
-from tests.property.small_worlds import generator, seeds, simulated, sparse
+from tests.property.small_worlds import generator, lingering, seeds, simulated, sparse
 
 if TYPE_CHECKING:
     import random
@@ -151,7 +151,9 @@ def run(world: SmallWorld, partitions: int, rng: random.Random, crashes: float) 
     return alerts, {unit.spec.name: flat(unit.kept_now()) for unit in running}
 
 
-@pytest.mark.parametrize("make", [sparse, simulated], ids=["sparse", "simulated"])
+@pytest.mark.parametrize(
+    "make", [sparse, simulated, lingering], ids=["sparse", "simulated", "lingering"]
+)
 @pytest.mark.parametrize("seed", seeds(2))
 def test_crashes_change_nothing(make: Callable[[int], SmallWorld], seed: int) -> None:
     """Whatever crashes when: the alerts of the replay, in its order, and the states of a run."""

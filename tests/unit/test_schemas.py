@@ -15,6 +15,7 @@ from streams.errors import REJECT_REASONS
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 NAMES = ("post", "alert", "series", "reject", "label")
 OPENED, UPDATED, PEAKED, CLOSED, GAP, STALLED, CAPPED = range(7)
+FOLLOW_UP = 10
 REMOVED = object()
 
 
@@ -80,7 +81,7 @@ def test_unknown_fields_are_allowed(name: str) -> None:
 
 def test_unknown_data_fields_are_allowed() -> None:
     """Fields may be added inside an alert's data and its lists, too."""
-    assert errors("alert", planted("alert", OPENED, "data.forecast", 1)) == []
+    assert errors("alert", planted("alert", OPENED, "data.weather", 1)) == []
     assert errors("alert", planted("alert", OPENED, "data.regions.0.eta", 1)) == []
 
 
@@ -163,6 +164,16 @@ ALERT_VIOLATIONS = [
     (OPENED, "data.data_quality.late", -1),
     (OPENED, "data.data_quality.sampled", None),
     (OPENED, "data.data_quality.series_dropped", REMOVED),
+    (CLOSED, "data.forecast", {}),
+    (OPENED, "data.forecast", {}),
+    (FOLLOW_UP, "id", "in-0123456789abcdef-followup"),
+    (FOLLOW_UP, "sequence", 5),
+    (FOLLOW_UP, "data.status", "closed"),
+    (FOLLOW_UP, "data.day", 0),
+    (FOLLOW_UP, "data.share", 1.1),
+    (FOLLOW_UP, "data.returned", -1),
+    (FOLLOW_UP, "data.cohort", "x"),
+    (FOLLOW_UP, "data.data_quality.missing_minutes", REMOVED),
     (GAP, "subject", "pipeline/stalled"),
     (STALLED, "subject", "all"),
     (GAP, "sequence", 1),

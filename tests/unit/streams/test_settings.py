@@ -180,7 +180,7 @@ def test_wrong_variable_is_named() -> None:
         ({"fields": {}}, "fields (x.toml): no such section; did you mean [input.fields]?"),
         (
             {"zzzzzz": {}},
-            "zzzzzz (x.toml): no such section; the sections are [alerts], [detection], ",
+            "zzzzzz (x.toml): no such section; the sections are [alerts], [capacity], ",
         ),
         ({"time": {"qqqq": 1}}, "[time] has bucket, allowed_lateness, max_jump, earliest"),
         ({"time": "1m"}, "time (x.toml): not a table; write its settings under [time]"),

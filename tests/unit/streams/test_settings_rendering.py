@@ -120,10 +120,10 @@ def test_fingerprint_covers_what_shapes_alerts(entry: Any) -> None:
 
 
 def test_settings_that_do_not_shape_alerts() -> None:
-    """The name in the envelope, the place of the key and Kafka are left out of the fingerprint."""
+    """The envelope's name, the key's place, staff and Kafka are left out of the fingerprint."""
     silent = {entry.name for entry in ENTRIES if not entry.setting.shapes}
-    kafka = {entry.name for entry in ENTRIES if entry.section == ("kafka",)}
-    assert silent == {"users.key_file", "alerts.source"} | kafka
+    apart = {entry.name for entry in ENTRIES if entry.section in {("kafka",), ("capacity",)}}
+    assert silent == {"users.key_file", "alerts.source"} | apart
 
 
 def test_fingerprint_is_of_values_not_spelling() -> None:

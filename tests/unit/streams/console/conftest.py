@@ -11,6 +11,7 @@ import pytest
 
 from streams.codec.confirmed import EARLY
 from streams.events import Intake
+from streams.stages.follow_up import FOLLOW_UP
 from streams.summary import Summary
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ _EXAMPLES: list[Alert] = [
 
 
 def _summary(alerts: list[Alert], logs: list[str], rejected: dict[str, int]) -> Summary:
+    after = [alert["data"] for alert in alerts if alert["data"]["status"] == FOLLOW_UP]
     last = {
         alert["data"]["incident_id"]: alert["data"]
         for alert in alerts
-        if "incident_id" in alert["data"]
+        if "incident_id" in alert["data"] and alert["data"] not in after
     }
     pipeline = [alert["data"] for alert in alerts if "incident_id" not in alert["data"]]
     intake = Intake(posts=120_000, home=100_000, foreign=19_000, late=3, duplicate=985)
@@ -45,6 +47,7 @@ def _summary(alerts: list[Alert], logs: list[str], rejected: dict[str, int]) -> 
         bytes_read=20_000_000,
         logs=logs,
         judged_from="2025-01-13T00:00:00Z",
+        follow_ups=after,
     )
 
 

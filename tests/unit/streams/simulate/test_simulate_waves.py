@@ -155,3 +155,21 @@ def test_warm_up(days: float, earliest: float) -> None:
     world = World(days, 1.0, 0)
     assert world.wave_at(0.6) - world.start_ms == pytest.approx(earliest * 86_400_000, abs=1000)
     assert world.wave_at(0.6) < world.wave_at(0.8) < world.end_ms
+
+
+def test_who_stays_posts_every_day() -> None:
+    """A share of the users posts at least once in any 24 hours, to the end; the rest are gone."""
+    world, made = plan(replace(WAVE, stays=0.3), days=6.0, rate=8.0)
+    _, gone = plan(WAVE, days=6.0, rate=8.0)
+    assert made.truth is not None
+    assert gone.truth is not None
+    assert (made.truth.users, made.truth.start) == (gone.truth.users, gone.truth.start)
+    posts = made.posts
+    first = dict(zip(*np.unique(posts["user"], return_index=True), strict=True))
+    until = world.end_ms - 48 * 3_600_000
+    early = {user for user, place in first.items() if posts["time"][place] < until}
+    for hours in (24, 30, 36):
+        low = world.end_ms - hours * 3_600_000
+        within = (posts["time"] >= low) & (posts["time"] < low + 86_400_000)
+        share = len(early & set(posts["user"][within].tolist())) / len(early)
+        assert share == pytest.approx(0.3, abs=5 * math.sqrt(0.21 / len(early)))

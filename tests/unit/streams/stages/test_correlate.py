@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.forecast import Horizon
 from detectors.incident import incident_id
+from streams.codec import encode_alert
 from streams.events import Alert, CrowdRecord, EpisodeRecord, Notice, Outcome, Point
 from streams.stages.correlate import Correlate
 from streams.stages.telling import CorrelateParams
+from tests.harness import violations
 
 START = 28_945_600
 MINUTE = 60_000
@@ -118,6 +122,27 @@ def test_figures_of_an_alert() -> None:
     assert (data["newcomer_share"], data["top_users_share"]) == (0.75, 0.1)
     assert data["languages"][0] == {"language": "en", "users": 60, "share": 0.6}
     assert data["config_fingerprint"] == "0123456789abcdef"
+
+
+def test_a_forecast_is_of_the_whole_wave() -> None:
+    """While an incident goes on it says what the series that holds the wave is to bring."""
+    ahead = [Horizon(1, 40.123456, 20.0, 80.0, 2.0), Horizon(6, 200.0, 60.0, 900.0, 12.0)]
+    stage, alerts = correlate(), []
+    alerts += stage.outcome(
+        outcome(record("pair/US/x"), record("hashtag/x", users=130.0, forecast=ahead))
+    )
+    quiet = [record(series, 1, state="quiet") for series in ("pair/US/x", "hashtag/x")]
+    alerts += stage.outcome(outcome(*quiet))
+    assert kinds(alerts) == ["opened", "closed"]
+    told = alerts[0].data["forecast"]
+    assert (alerts[0].subject, told["series"]) == ("pair/US/x", "hashtag/x")
+    assert told["confidence"] == 0.8
+    assert [list(one.values()) for one in told["horizons"]] == [
+        [1, 40.123, 20.0, 80.0, 2.0],
+        [6, 200.0, 60.0, 900.0, 12.0],
+    ]
+    assert alerts[1].data["forecast"] is None
+    assert violations("alert", [orjson.loads(encode_alert(alert)) for alert in alerts]) == []
 
 
 def test_updated_only_for_a_reason() -> None:

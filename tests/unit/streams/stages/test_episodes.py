@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NOW = 5_789_400
 HOUR = 12
 LANGS = ["", "en", "es"]
+AHEAD = [2.4] * 6
 
 
 def table(users: range, region: str = "US", tags: tuple[str, ...] = ("x",)) -> Table:
@@ -73,7 +74,7 @@ def follow(
     score: float = 9.0,
 ) -> EpisodeRecord:
     point = Point("hashtag/x", bucket, fresh, 0.2, 4.0, 20.0, 12.0, open=True)
-    return episodes.follow(point, (fresh, 0.2, 4.0, 3), score, before, silent=False)
+    return episodes.follow(point, (fresh, 0.2, 4.0, 3), score, before, AHEAD, silent=False)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,31 @@ def test_calm_ends_the_episode() -> None:
     states = [follow(episodes, NOW + i, 0.0, score=0.0).state for i in range(1, HOUR + 1)]
     assert states == ["open"] * (HOUR - 1) + ["quiet"]
     assert episodes.running == {}
+
+
+def test_what_comes_is_told_while_it_goes_on() -> None:
+    """Every record but the last has the horizons, with what is usual in them."""
+    episodes, before = opened([9, 9, 9], 3)
+    first = follow(episodes, NOW, 9.0, before)
+    assert first.forecast is not None
+    assert [(one.hours, round(one.expected, 9)) for one in first.forecast] == [(1, 2.4), (6, 14.4)]
+    assert first.forecast[0].lower < 9.0 * HOUR < first.forecast[0].upper
+    last = [follow(episodes, NOW + i, 0.0, score=0.0) for i in range(1, HOUR + 1)][-1]
+    assert (last.state, last.forecast) == ("quiet", None)
+
+
+def test_what_is_usual_ahead_follows_the_hours() -> None:
+    """Of each of the next hours as the bank expects it, from the bucket after this one on."""
+
+    class Rising:
+        """A bank that expects as many users in a bucket as buckets have passed since NOW."""
+
+        def band(self, buckets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return (buckets - NOW) + 1_000.0 * rows, np.zeros(len(rows))
+
+    ahead = Episodes(5.0, HOUR).ahead(NOW, np.array([0, 1]), Rising())  # type: ignore[arg-type]
+    middles = np.array([7, 19, 31, 43, 55, 67])
+    assert ahead.tolist() == [(middles * HOUR).tolist(), ((middles + 1_000) * HOUR).tolist()]
 
 
 def test_no_sign_in_the_opening_bucket() -> None:
