@@ -6,8 +6,9 @@ with their expectation (``detectors.ratio``); the largest ratio over the windows
 By Chernoff's bound a quiet series exceeds a score ``s`` in one window with a probability of at
 most ``exp(-s)``, and the windows that end in one bucket overlap so much that together they exceed
 it hardly more often (``benchmarks/detection/quiet.py``), so the budget asks for a threshold of
-``ln(chances a week / budget)``, and a bit more, since users come in groups. Real series are burstier than the model, or milder: the longer
-the scores of the past have been seen, the more the threshold follows their tail.
+``ln(chances a week / budget)``, and a bit more, since users come in groups. Real series are
+burstier than the model, or milder: the longer the scores of the past have been seen, the more the
+threshold follows their tail.
 """
 
 from __future__ import annotations

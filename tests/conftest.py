@@ -61,7 +61,11 @@ def given_bootstrap() -> Iterator[str | None]:
 def surgewatch(
     capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Command]:
-    """A function that runs ``surgewatch`` with arguments, under no settings of the environment."""
+    """A function that runs ``surgewatch`` with arguments, under no settings of the environment.
+
+    Nor is its output wrapped as wide as the terminal of whoever runs the tests.
+    """
+    monkeypatch.delenv("COLUMNS", raising=False)
     for name in [name for name in os.environ if name.startswith("SURGEWATCH_")]:
         monkeypatch.delenv(name)
 
