@@ -10,7 +10,6 @@ nothing, then ``learn_many``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -23,8 +22,7 @@ NO_ROWS: IntArray = np.zeros(0, dtype=np.int64)
 NO_USERS: FloatArray = np.zeros(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(NamedTuple):
     """What a bank says of some rows at one bucket; every field is an array of one value a row.
 
     Attributes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detectors.week import HOURS, LEARNS_AFTER_HOURS, Week, has_own
+from detectors.week import HOURS, LEARNS_AFTER_HOURS, Week, has_own_week
 
 if TYPE_CHECKING:
     from detectors.bank import FloatArray, IntArray
@@ -58,7 +58,7 @@ _SLOW_DECAY = 0.5 ** (1.0 / SLOW_HALF_LIFE_HOURS)
 _CLIPPED_DECAY = 0.5 ** (1.0 / CLIPPED_HALF_LIFE_HOURS)
 _DISPERSION_DECAY = 0.5 ** (1.0 / DISPERSION_HALF_LIFE_HOURS)
 
-# Array attributes that have one value (or one row of 24) a series.
+# Array attributes that have one value (or one column of 24) a series.
 _FIELDS = (
     "mass",
     "exposure",
@@ -74,18 +74,20 @@ _FIELDS = (
 )
 _ROWS_MIN = 256
 _FEW_ROWS = 16
+_SPARE_ROWS = 64
 
 
 class Baseline:
     """Expected fresh users an hour, of many series.
 
-    The row after the last one taken learns zeros like any other, and a new series starts as a copy
-    of it: as one that has been absent for as long as the log is old.
+    The rows after the last one taken, some dozens of them, learn zeros like any other: a new series
+    starts as one that has been absent for as long as the log is old.
 
     Attributes:
         age_hours: hours that have been learned.
         rate: expected fresh users an hour at a profile of 1, shape (capacity,).
-        profile: hour-of-day factors, about 1 on average, shape (capacity, 24).
+        profile: hour-of-day factors, about 1 on average, shape (24, capacity): an hour of all rows
+            is learned at once, and lies together.
         clipped: share of the recent hours that were clipped, shape (capacity,).
         busiest: expected fresh users of row 0 in its busiest hour of the day.
         week: the shapes of the week, of some rows.
@@ -99,12 +101,13 @@ class Baseline:
         self.slow_exposure = np.zeros(_ROWS_MIN)
         self.square = np.zeros(_ROWS_MIN)
         self.excess = np.zeros(_ROWS_MIN)
-        self.profile_mass = np.zeros((_ROWS_MIN, HOURS), dtype=np.float32)
-        self.profile = np.ones((_ROWS_MIN, HOURS), dtype=np.float32)
+        self.profile_mass = np.zeros((HOURS, _ROWS_MIN), dtype=np.float32)
+        self.profile = np.ones((HOURS, _ROWS_MIN), dtype=np.float32)
         self.clipped = np.zeros(_ROWS_MIN)
         self.rate = np.zeros(_ROWS_MIN)
         self.dispersion = np.zeros(_ROWS_MIN)
         self.rows = 0
+        self._last = 0
         self._parents = np.full(_ROWS_MIN, -1, dtype=np.int64)
         self.week = Week()
         self._group = np.zeros(_ROWS_MIN, dtype=np.int64)
@@ -121,55 +124,61 @@ class Baseline:
         old, new = self.rows, len(parents)
         if new == old:
             return
-        capacity = len(self.mass)
-        if new >= capacity:
-            more = max(2 * capacity, new + 1) - capacity
+        if new > self._last:
+            self._add_spare(new)
+        self._parents[old:new] = parents[old:]
+        self._begin(old, parents, countries)
+        self.rows = new
+
+    def _add_spare(self, rows: int) -> None:
+        """Have spare rows, of which the first is number ``rows``."""
+        capacity, last = len(self.mass), rows + _SPARE_ROWS
+        if last >= capacity:
+            more = max(2 * capacity, last + 1) - capacity
             for name in _FIELDS:
                 array = getattr(self, name)
-                setattr(self, name, np.concatenate([array, np.repeat(array[:1], more, axis=0)]))
+                room = np.repeat(array[..., :1], more, axis=-1)
+                setattr(self, name, np.concatenate([array, room], axis=-1))
             self._counts = [np.concatenate([c, np.zeros(more)]) for c in self._counts]
             self._parents = np.concatenate([self._parents, np.full(more, -1, dtype=np.int64)])
             self._group = np.concatenate([self._group, np.zeros(more, dtype=np.int64)])
         for name in _FIELDS:
             array = getattr(self, name)
-            array[old + 1 : new + 1] = array[old]
-        self._parents[old:new] = parents[old:]
-        self._add_groups(old, parents, countries)
-        if new - old <= _FEW_ROWS:
-            for row, parent in enumerate(parents[old:].tolist(), old):
-                if parent >= 0:
-                    self.profile[row] = self.profile[parent]
-        else:
-            added = np.arange(old, new)[parents[old:] >= 0]
+            array[..., self._last + 1 : last + 1] = array[..., self._last : self._last + 1]
+        self._last = last
+
+    def _begin(self, old: int, parents: IntArray, countries: IntArray) -> None:
+        """Give the rows from ``old`` on their parents' shapes, or a week of their own."""
+        few, group = len(parents) - old <= _FEW_ROWS, self._group
+        new = zip(parents[old:].tolist(), countries[old:].tolist(), strict=True)
+        for row, (parent, country) in enumerate(new, old):
+            if parent >= 0:
+                group[row] = group[parent]
+                if few:
+                    self.profile[:, row] = self.profile[:, parent]
+            if row > 0 and has_own_week(parent, country):
+                group[row] = self.week.add(country)
+                self._owners = np.append(self._owners, row)
+        if not few:
+            added = np.arange(old, len(parents))[parents[old:] >= 0]
             # Twice, for a pair whose region is as new as itself.
             for _ in range(2):
-                self.profile[added] = self.profile[parents[added]]
-        self.rows = new
-
-    def _add_groups(self, old: int, parents: IntArray, countries: IntArray) -> None:
-        """Give the rows from ``old`` on a week of their own, or their parent's."""
-        own = has_own(parents[old:], countries[old:])
-        for row in (old + np.flatnonzero(own)).tolist():
-            if row > 0:
-                self._group[row] = self.week.add(int(countries[row]))
-                self._owners = np.append(self._owners, row)
-        borrowed = old + np.flatnonzero(~own)
-        self._group[borrowed] = self._group[parents[borrowed]]
+                self.profile[:, added] = self.profile[:, parents[added]]
 
     def keep(self, rows: IntArray, parents: IntArray) -> None:
         """Keep only ``rows``, whose parents in the new numbering are ``parents``."""
         kept = len(rows)
         for name in _FIELDS:
             array = getattr(self, name)
-            array[:kept] = array[rows]
-            array[kept] = array[self.rows]
+            array[..., :kept] = array[..., rows]
+            array[..., kept] = array[..., self._last]
         for counts in self._counts:
             counts[:kept] = counts[rows]
             counts[kept : self.rows] = 0.0
         self._parents[:kept] = parents
         self._parents[kept : self.rows] = -1
         self._keep_groups(rows)
-        self.rows = kept
+        self.rows = self._last = kept
 
     def _keep_groups(self, rows: IntArray) -> None:
         """Keep the groups whose owners are among these rows; rows without one join ``all``."""
@@ -184,13 +193,13 @@ class Baseline:
         self._group[len(rows) : self.rows] = 0
 
     def _refresh(self) -> None:
-        used = slice(self.rows + 1)
+        used = slice(self._last + 1)
         users = PRIOR_USERS + self.mass[used]
         rate = users / (PRIOR_HOURS + self.exposure[used])
         slow = (PRIOR_USERS + self.slow_mass[used]) / (PRIOR_HOURS + self.slow_exposure[used])
         believed = TREND_EXPONENT * users / (users + TREND_PRIOR)
         self.rate[used] = rate * np.clip(rate / slow, 1.0, TREND_MAX) ** believed
-        self.busiest = float(self.rate[0] * self.profile[0].max() * self.week.factor[0].max())
+        self.busiest = float(self.rate[0] * self.profile[:, 0].max() * self.week.factor[0].max())
         raw = (self.excess[used] + DISPERSION_PRIOR * DISPERSION_PRIOR_WEIGHT) / (
             self.square[used] + DISPERSION_PRIOR_WEIGHT
         )
@@ -210,12 +219,12 @@ class Baseline:
             Shape (n, k).
         """
         week = self.week.day(last_hour).take(self._group.take(rows), axis=0)
-        shape = self.profile.take(rows, axis=0) * week
+        shape = np.multiply(self.profile.take(rows, axis=1).T, week, order="C")
         return np.asarray(self.rate.take(rows)[:, None] * (shape @ overlap))
 
     def expected_at(self, rows: IntArray, hours: IntArray) -> FloatArray:
         """Expected fresh users an hour, of each row in one hour of its own, shape (n,)."""
-        usual = self.rate[rows] * self.profile[rows, hours % HOURS]
+        usual = self.rate[rows] * self.profile[hours % HOURS, rows]
         for hour in np.unique(hours).tolist():
             within = hours == hour
             usual[within] *= self.week.at(hour)[self._group[rows[within]]]
@@ -250,7 +259,7 @@ class Baseline:
         # Rounded: a sum's last bit depends on how a run of empty buckets was cut into calls.
         counts, covered = self._counts.pop(), round(self._covered.pop(), 9)
         if covered > 0.0:
-            self._learn(hour, counts[: self.rows + 1] / covered, covered)
+            self._learn(hour, counts[: self._last + 1] / covered, covered)
         counts[:] = 0.0
         self._counts.insert(0, counts)
         self._covered.insert(0, 0.0)
@@ -258,9 +267,10 @@ class Baseline:
 
     def _learn(self, hour: int, count: FloatArray, covered: float) -> None:
         """Learn an hour's counts (scaled to a full hour), of which ``covered`` were seen."""
-        used = slice(self.rows + 1)
-        week = self.week.at(hour)[self._group[used]]
-        flat = self.rate[used] * self.profile[used, hour % HOURS]
+        used = slice(self._last + 1)
+        week = self.week.at(hour).take(self._group[used])
+        profile = self.profile[hour % HOURS, used].astype(np.float64)
+        flat = self.rate[used] * profile
         forecast = flat * week
         usual_count = count
         if self.age_hours >= CLIP_AFTER_HOURS:
@@ -281,10 +291,10 @@ class Baseline:
                 excess *= _DISPERSION_DECAY
                 excess += usual * (error * error - forecast)
         self.age_hours += covered
-        shape = self.profile[used, hour % HOURS] * week
-        _forget_and_add(self.mass[used], self.exposure[used], count, shape, covered, _RATE_DECAY)
+        users, hours = covered * count, covered * (profile * week)
+        _forget_and_add(self.mass[used], self.exposure[used], users, hours, _RATE_DECAY**covered)
         slow = self.slow_mass[used], self.slow_exposure[used]
-        _forget_and_add(*slow, count, shape, covered, _SLOW_DECAY)
+        _forget_and_add(*slow, users, hours, _SLOW_DECAY**covered)
         ripe = self.age_hours >= LEARNS_AFTER_HOURS
         owners = self._owners
         self.week.learn(hour, usual_count[owners], flat[owners], covered, ripe=ripe)
@@ -294,38 +304,32 @@ class Baseline:
     def _learn_profile(self, hour_of_day: int, count: FloatArray, covered: float) -> None:
         days = self._profile_days
         days[hour_of_day] = days[hour_of_day] * _PROFILE_DECAY + covered
-        used = slice(self.rows + 1)
-        column = self.profile_mass[used, hour_of_day]
+        used = slice(self._last + 1)
+        column = self.profile_mass[hour_of_day, used]
         column *= np.float32(_PROFILE_DECAY)
         column += (covered * count).astype(np.float32)
         # What this hour of the day would have brought at a flat profile.
         flat = self.mass[used] / np.maximum(self.exposure[used], 1e-9) * days[hour_of_day]
         # ``all`` first, so that its children borrow what it has just learned; a pair borrows what
         # its region had the day before.
-        parents, mine = self._parents[used], self.profile[used, hour_of_day]
+        parents, mine = self._parents[used], self.profile[hour_of_day, used]
         mine[0] = (column[0] + PROFILE_PRIOR) / (flat[0] + PROFILE_PRIOR)
         borrowed = np.where(parents >= 0, mine[parents], np.float32(1.0))
         borrowed[0] = 1.0
         mine[:] = (column + PROFILE_PRIOR * borrowed) / (flat + PROFILE_PRIOR)
         if hour_of_day == HOURS - 1:
             # About 1 on average, also after a change of level, which the rate learns faster.
-            shapes = self.profile[used]
-            shapes /= shapes.mean(axis=1, keepdims=True)
+            self.profile[:, used] /= self.profile[:, used].T.copy().mean(axis=1)
 
 
 def _forget_and_add(
-    mass: FloatArray,
-    exposure: FloatArray,
-    count: FloatArray,
-    shape: FloatArray,
-    covered: float,
-    decay: float,
+    mass: FloatArray, exposure: FloatArray, users: FloatArray, hours: FloatArray, decay: float
 ) -> None:
-    """Learn an hour into an exponentially forgetting mean, in place."""
-    mass *= decay**covered
-    mass += covered * count
-    exposure *= decay**covered
-    exposure += covered * shape
+    """Learn users and hours into an exponentially forgetting mean, in place."""
+    mass *= decay
+    mass += users
+    exposure *= decay
+    exposure += hours
 
 
 def overlap(hour_from: FloatArray, hour_to: float) -> FloatArray:

@@ -157,7 +157,7 @@ class ScanBank:
         # Swept first: how far that has come must not decide what is forgotten.
         if self._next is not None:
             self._sums.catch_up(self._next)
-        recent = self._sums.sums[: self._rows, -1]
+        recent = self._sums.longest_of_many(np.arange(self._rows))
         mass = self.baseline.mass[: self._rows]
         idle = (recent < _IDLE_USERS) & (mass < _IDLE_MASS)
         return np.where(idle, 0.0, recent + mass)
@@ -240,16 +240,17 @@ class ScanBank:
         threshold.fill(self.threshold)
         window.fill(1)
         scores = Scores(np.zeros(n), threshold, fresh.copy(), np.zeros(n), np.zeros(n), window)
-        at = self._of_note(rows, fresh)
-        if len(at) == 0:
+        noted = self._of_note(rows, fresh)
+        if not noted:
             if longest is None:
                 self._seen = (bucket, 0.0, 0.0)
             return scores
-        if len(at) <= FEW_ROWS and longest is None:
-            self._score_few(bucket, rows, fresh, precision, scores, at.tolist())
+        if len(noted) <= FEW_ROWS and longest is None:
+            self._score_few(bucket, rows, fresh, precision, scores, noted)
             return scores
+        at = np.array(noted)
         some = rows[at]
-        observed = self._sums.sums[some] + fresh[at, None]
+        observed = self._sums.many(some) + fresh[at, None]
         expected = self._expected(bucket, some)
         dispersion = self.baseline.dispersion[some]
         ratio = log_likelihood_ratio(observed, expected, dispersion[:, None])
@@ -281,15 +282,13 @@ class ScanBank:
             )
         return scores
 
-    def _of_note(self, rows: IntArray, fresh: FloatArray) -> IntArray:
+    def _of_note(self, rows: IntArray, fresh: FloatArray) -> list[int]:
         """Which of ``rows`` have users enough for a verdict: few, in most buckets none."""
         sums, look_from = self._sums, self._look_from
         if len(rows) > FEW_ROWS:
-            return np.flatnonzero(sums.sums[rows, -1] + fresh >= look_from)
-        flat, width = sums.flat, len(self._spans)
-        pairs = enumerate(zip(rows.tolist(), fresh.tolist(), strict=True))
-        found = [i for i, (row, users) in pairs if flat[(row + 1) * width - 1] + users >= look_from]
-        return np.array(found, dtype=np.int64)
+            return np.flatnonzero(sums.longest_of_many(rows) + fresh >= look_from).tolist()
+        longest, users = sums.longest_of_one, fresh.tolist()
+        return [i for i, row in enumerate(rows.tolist()) if longest(row) + users[i] >= look_from]
 
     def _score_few(
         self,
@@ -298,19 +297,18 @@ class ScanBank:
         fresh: FloatArray,
         precision: FloatArray,
         scores: Scores,
-        at: list[int],
+        noted: list[int],
     ) -> None:
         """Write the scores of a few rows, one by one: many times as fast as by array."""
-        baseline, spans, width = self.baseline, self._spans, len(self._spans)
-        min_users, seen = self.min_users, [0.0, 0.0]
+        baseline, spans, min_users, seen = self.baseline, self._spans, self.min_users, [0.0, 0.0]
         thresholds = (self._threshold(0), self._threshold(1))
-        expected = self._expected(bucket, rows[at]).tolist()
-        for i, means in zip(at, expected, strict=True):
-            row, newest, share = int(rows[i]), float(fresh[i]), float(precision[i])
-            before = self._sums.flat[row * width : (row + 1) * width].tolist()
-            dispersion = float(baseline.dispersion[row])
-            young = int(baseline.mass[row] < YOUNG_USERS)
-            reach = bucket + 1 - max(int(self._not_before[row]), self._start)
+        expected = self._expected(bucket, rows[noted]).tolist()
+        for i, means in zip(noted, expected, strict=True):
+            row, newest, share = rows.item(i), fresh.item(i), precision.item(i)
+            before = self._sums.one(row)
+            dispersion = baseline.dispersion.item(row)
+            young = int(baseline.mass.item(row) < YOUNG_USERS)
+            reach = bucket + 1 - max(self._not_before.item(row), self._start)
             best, best_k, most, shorter = 0.0, 0, 0.0, -1.0
             for k in range(bisect_right(spans, reach)):
                 count, mean = before[k] + newest, means[k]
@@ -336,7 +334,7 @@ class ScanBank:
     def preview(self, bucket: int, rows: IntArray, fresh: FloatArray) -> NDArray[np.bool_]:
         """See ``Bank.preview``."""
         # The sums still hold a few buckets that will have left their windows by then.
-        observed = self._sums.sums[rows] + fresh[:, None]
+        observed = self._sums.many(rows) + fresh[:, None]
         some = observed[:, -1] >= self.min_users
         over = np.zeros(len(rows), dtype=np.bool_)
         if some.any():

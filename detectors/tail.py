@@ -208,11 +208,11 @@ def fit_pareto(excesses: FloatArray, shape_max: float = SHAPE_MAX) -> tuple[floa
         positive is heavy), the shape clipped and shrunk towards 0 for few excesses.
     """
     n = len(excesses)
-    mean = float(np.mean(excesses))
+    mean = float(excesses.sum()) / n
     if mean <= 0.0:
         return 0.0, 0.0
     share_above = 1.0 - (np.arange(1, n + 1) - 0.35) / n
-    difference = mean - 2.0 * float(np.mean(excesses * share_above))
+    difference = mean - 2.0 * float((excesses * share_above).sum()) / n
     shape = 2.0 - mean / difference if difference > 0 else -SHAPE_MAX
     shape = min(max(shape, -SHAPE_MAX), shape_max) * n / (n + SHAPE_PRIOR)
     return mean * (1.0 - shape), shape

@@ -34,6 +34,7 @@ WEIGHT_MIN = 0.2
 """A factor is the mean of 1 and those seen, and later forgets a fifth of its past each week."""
 FACTOR_RANGE = (0.3, 3.0)
 LEARNS_AFTER_HOURS = 48.0
+_DAYS_MAX = 8
 
 
 class Week:
@@ -53,10 +54,11 @@ class Week:
         self._covered = np.zeros(SPAN_HOURS)
         self._hour = 0
         self._shape: tuple[int, FloatArray] | None = None
+        self._days_off: dict[int, NDArray[np.bool_]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is only remembered."""
-        return self.__dict__ | {"_shape": None}
+        return self.__dict__ | {"_shape": None, "_days_off": {}}
 
     def add(self, country: int) -> int:
         """Make a group, as it would be expected from ``all``; returns its number."""
@@ -64,23 +66,22 @@ class Week:
         self.countries = np.append(self.countries, country)
         self._counts = np.concatenate([self._counts, np.zeros((1, SPAN_HOURS))])
         self._flat = np.concatenate([self._flat, np.zeros((1, SPAN_HOURS))])
-        self._shape = None
+        self._forget()
         return len(self.factor) - 1
 
     def keep(self, groups: IntArray) -> None:
         """Forget all groups but these, the first of them 0; ``groups[i]`` becomes group ``i``."""
         self.factor, self.countries = self.factor[groups], self.countries[groups]
         self._counts, self._flat = self._counts[groups], self._flat[groups]
+        self._forget()
+
+    def _forget(self) -> None:
         self._shape = None
+        self._days_off = {}
 
     def at(self, hour: int) -> FloatArray:
         """Factors of one hour (since 1970), shape (groups,)."""
-        factor = self.factor[:, hour % WEEK_HOURS]
-        off = self._free(hour)
-        return np.where(off, np.maximum(factor, self._sunday(hour)), factor)
-
-    def _sunday(self, hour: int) -> FloatArray:
-        return np.asarray(self.factor[:, SUNDAY_MIDNIGHT + hour % HOURS])
+        return self._of(np.array([hour]))[:, 0]
 
     def day(self, last_hour: int) -> FloatArray:
         """Factors of the 24 hours that end with ``last_hour``, by hour of the day.
@@ -89,16 +90,30 @@ class Week:
             Shape (groups, 24).
         """
         if self._shape is None or self._shape[0] != last_hour:
+            hours = np.arange(last_hour + 1 - HOURS, last_hour + 1)
             shape = np.empty((len(self.factor), HOURS))
-            for ago in range(HOURS):
-                shape[:, (last_hour - ago) % HOURS] = self.at(last_hour - ago)
+            shape[:, hours % HOURS] = self._of(hours)
             self._shape = (last_hour, shape)
         return self._shape[1]
 
-    def _free(self, hour: int) -> NDArray[np.bool_]:
-        """Which groups have a holiday."""
-        off = free(tuple(self.countries.tolist()), hour // HOURS)
-        return np.array([country in off for country in self.countries.tolist()], dtype=np.bool_)
+    def _of(self, hours: IntArray) -> FloatArray:
+        """Factors of hours of at most two days, shape (groups, hours)."""
+        factor = self.factor[:, hours % WEEK_HOURS]
+        days = hours // HOURS
+        first, last = self._free(int(days[0])), self._free(int(days[-1]))
+        off = np.where(days == days[-1], last[:, None], first[:, None])
+        sunday = self.factor[:, SUNDAY_MIDNIGHT + hours % HOURS]
+        return np.where(off, np.maximum(factor, sunday), factor)
+
+    def _free(self, day: int) -> NDArray[np.bool_]:
+        """Which groups have a holiday on a day, counted from 1970, shape (groups,)."""
+        off = self._days_off.get(day)
+        if off is None:
+            if len(self._days_off) >= _DAYS_MAX:
+                self._days_off.clear()
+            off = np.isin(self.countries, free(tuple(self.countries.tolist()), day))
+            self._days_off[day] = off
+        return off
 
     def learn(
         self, hour: int, count: FloatArray, flat: FloatArray, covered: float, *, ripe: bool
@@ -130,13 +145,12 @@ class Week:
         factor = self.factor[:, place]
         factor[0] += weight * (ratio[0] - factor[0])
         ratio = (counts + PRIOR_USERS * factor[0]) / (expected + PRIOR_USERS)
-        learns = ~self._free(centre)
+        learns = ~self._free(centre // HOURS)
         learns[0] = False
         factor += learns * weight * (ratio - factor)
         np.clip(factor, *FACTOR_RANGE, out=factor)
 
 
-def has_own(parents: IntArray, countries: IntArray) -> NDArray[np.bool_]:
-    """Which of some rows have a shape of their own: ``all``, and the regions below it."""
-    own: NDArray[np.bool_] = (parents < 0) | ((parents == 0) & (countries != NO_COUNTRY))
-    return own
+def has_own_week(parent: int, country: int) -> bool:
+    """Whether a row has a shape of its own: ``all`` does, and the regions below it."""
+    return parent < 0 or (parent == 0 and country != NO_COUNTRY)

@@ -193,7 +193,7 @@ class Replays:
         )
         shared = batch if len(self._readings) == 1 else Decoded(batch)
         for reading in self._readings:
-            yield from self._judge(reading, reading.feed(file, shared))
+            yield from self._judge(reading, list(reading.feed(file, shared)))
         file.consumed = chunk.consumed
 
     def _report(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from detectors.bank import NO_ROWS
 from detectors.series import ALL, hashtag_key, pair_key, region_key
 from detectors.users import WHOLE, cut
 from streams.events import Partials
@@ -31,6 +32,7 @@ FEW_POSTS = 48
 UNTOLD_MAX = 5_000
 """Posts that wait to be told early once they were sorted in; the newest, if there are more."""
 
+_NO_POSTS: IntArray = np.zeros((4, 0), dtype=np.int64)
 _TAG_BITS = 32
 _TAG_MASK = (1 << _TAG_BITS) - 1
 
@@ -67,9 +69,8 @@ class OpenBucket:
         self._theta: dict[int, int] = {}
         # Columns of the posts sorted in so far, shape (4, posts); and which series has which
         # post, an entry for each of the two, shape (entries,).
-        self._rows = np.zeros((4, 0), dtype=np.int64)
-        self._series = np.zeros(0, dtype=np.int64)
-        self._post = np.zeros(0, dtype=np.int64)
+        self._rows = _NO_POSTS
+        self._series = self._post = NO_ROWS
 
     def __getstate__(self) -> dict[str, Any]:
         """With the hashtags as a list, since what numbers them cannot be copied.
@@ -253,9 +254,10 @@ class OpenBucket:
 
 def _columns(added: list[tuple[Row, str, Sequence[str]]]) -> Columns:
     """A few posts sorted into their series."""
+    if len(added) == 1:
+        return _columns_of_one(*added[0])
     cells: defaultdict[str, list[int]] = defaultdict(list)
-    if len(added) > 1:
-        added = sorted(added, key=_row_of)
+    added = sorted(added, key=_row_of)
     for post, (_, region, tags) in enumerate(added):
         cells[ALL].append(post)
         cells[region_key(region)].append(post)
@@ -272,6 +274,19 @@ def _columns(added: list[tuple[Row, str, Sequence[str]]]) -> Columns:
     theta.fill(WHOLE)
     rows = np.array([row for row, _, _ in added])
     return series, np.array(ends), theta, rows.take(posts, axis=0).T
+
+
+def _columns_of_one(row: Row, region: str, tags: Sequence[str]) -> Columns:
+    """The same of a single post, as most buckets of a sparse log have it."""
+    series = [ALL, region_key(region)]
+    for tag in tags:
+        series += (hashtag_key(tag), pair_key(region, tag))
+    series.sort()
+    count = len(series)
+    theta = np.empty(count, dtype=np.int64)
+    theta.fill(WHOLE)
+    rows = np.array(row).repeat(count).reshape(len(row), count)
+    return series, np.arange(1, count + 1), theta, rows
 
 
 def _as_partials(columns: Columns, partition: int, bucket: int, langs: list[str]) -> Partials:

@@ -66,6 +66,11 @@ class Counting:
             n, known.sampled = len(known), True
             known.theta[:n] = self._memory.shrink(known.theta[:n], known.hashes[:n])
             theta = known.theta[rows]
+        if len(table.user) == len(rows) and not known.sampled:
+            # One post, as most buckets of a sparse log have it: each series has its user.
+            keys = table.user ^ known.hashes[rows]
+            fresh = self._memory.admit(rows.tolist(), keys.tolist(), bucket)
+            return np.frombuffer(fresh, dtype=np.uint8).astype(np.float64)
         if len(table.user) <= FEW_ROWS:
             return self._count_few(bucket, table, rows, theta)
         index, user = table.index, table.user

@@ -243,14 +243,16 @@ class Detect:
         notices = self._silence.end(bucket, self.age, self.bank)
         table = merge(partials, self.params.rows_per_series)
         self._make_room(bucket, table.series)
+        known = len(self._rows)
         rows = self._rows.take(table.series)
-        live = slice(len(self._rows))
-        self.bank.resize(self._rows.parents[live], self._rows.countries[live])
+        if len(self._rows) > known:
+            live = slice(len(self._rows))
+            self.bank.resize(self._rows.parents[live], self._rows.countries[live])
         fresh = self._counting.count(bucket, table, rows)
         self._lookback.add(bucket, table, fresh)
         self.age.count(fresh)
         self._episodes.see(bucket, table)
-        in_ingest = self.sources.intake(bucket).series_dropped
+        in_ingest = self.sources.series_dropped(bucket)
         self._drops.cohorts = self._episodes.cohorts.dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         if self.age.is_settled(bucket):

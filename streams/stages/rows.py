@@ -75,7 +75,6 @@ class Rows:
         self.parents[new] = parents
         self.countries[new] = list(map(_country, self.keys[new]))
         self.hashes[new] = list(map(stable_hash, self.keys[new]))
-        self.theta[new] = WHOLE
 
     def precision(self, rows: IntArray) -> FloatArray:
         """Share of its users that each of these rows follows, shape (n,)."""

@@ -25,6 +25,7 @@ END_SPAN_MS = 6 * 3_600_000
 HELD_BYTES_MAX = 32 << 20
 """Posts may be as long as a record: what is held is bounded in bytes, too."""
 _NEVER = -(1 << 62)
+_NOBODY: dict[str, list[int]] = {}
 
 
 class Held(NamedTuple):
@@ -81,20 +82,30 @@ class Watermark:
 
         Of each user only the nearest posts on either side can matter.
         """
+        newest = self._held[-USERS_TO_CONFIRM:]
+        if newest[-1].time_ms == time_ms and len({h.user for h in newest}) == USERS_TO_CONFIRM:
+            # In order, and each by another user, as most posts of a sparse log are.
+            return newest[0].time_ms if newest[0].time_ms >= time_ms - CONFIRM_SPAN_MS else None
         day = time_ms // CONFIRM_SPAN_MS
-        days = [users for step in (-1, 0, 1) if (users := self._days.get(day + step))]
-        if sum(map(len, days)) < USERS_TO_CONFIRM:
-            return None
-        near: list[tuple[int, str]] = []
-        for users in days:
-            for user, times in users.items():
-                at = bisect_left(times, time_ms)
-                near += [(time, user) for time in times[max(at - 1, 0) : at + 1]]
-        for start, _ in sorted(near, reverse=True):
-            if start <= time_ms:
-                end = start + CONFIRM_SPAN_MS
-                if len({user for time, user in near if start <= time <= end}) >= USERS_TO_CONFIRM:
-                    return start
+        before: dict[str, int] = {}
+        after: dict[str, int] = {}
+        for step in (-1, 0, 1):
+            for user, times in self._days.get(day + step, _NOBODY).items():
+                at = bisect_right(times, time_ms)
+                if at:
+                    before[user] = times[at - 1]
+                if at < len(times):
+                    after.setdefault(user, times[at])
+        # From the n-th latest of ``before`` on there are n users up to ``time_ms``.
+        fewest = max(USERS_TO_CONFIRM - len(after), 1)
+        for start in sorted(before.values(), reverse=True)[fewest - 1 :]:
+            end = start + CONFIRM_SPAN_MS
+            if end < time_ms:
+                break
+            users = {user for user, time in before.items() if time >= start}
+            users.update(user for user, time in after.items() if time <= end)
+            if len(users) >= USERS_TO_CONFIRM:
+                return start
         return None
 
     def reach(self, time_ms: int) -> None:

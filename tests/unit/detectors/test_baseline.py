@@ -199,7 +199,7 @@ def test_expected_is_the_sum_of_minutes(end: int, spans: list[int], profile: lis
     """What a window expects is the sum over its minutes of the rate at their hour of the day."""
     made = baseline()
     teach(made, HOUR, 30, lambda _: 12.0)
-    made.profile[0] = profile
+    made.profile[:, 0] = profile
     end_hour = (end + 1) / 60.0
     starts = np.array([end_hour - span / 60.0 for span in spans])
     found = made.expected(ONE, overlap(starts, end_hour), math.ceil(end_hour) - 1)[0]

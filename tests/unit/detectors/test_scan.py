@@ -365,7 +365,7 @@ def test_any_bucket_that_divides_an_hour(minutes: float) -> None:
     made.skip(midnight - 1, midnight + 3 * per_hour - 1, missing=False)
     made.learn_many(midnight + 3 * per_hour, np.zeros(1, np.int64), np.ones(1))
     assert made.baseline.age_hours == pytest.approx(1 + minutes / 60, rel=1e-6)
-    made.baseline.profile[0] = 1.0 + np.arange(24.0)
+    made.baseline.profile[:, 0] = 1.0 + np.arange(24.0)
     ends = midnight + np.array([0, per_hour - 1, per_hour, 24 * per_hour - 1])
     rate = float(made.baseline.rate[0]) * minutes / 60
     band = made.band(ends, np.zeros(4, np.int64))[0]
