@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import runpy
 from pathlib import Path
 
 import pytest
 
+from detectors import names, river_row
 from streams.cli import build_parser
 
 ROOT = Path(__file__).parents[2]
@@ -52,3 +54,27 @@ def test_readme_setup_and_ci_are_the_makefile() -> None:
     assert {"demo", "test", "bench", "clean"} <= set(targets)
     last = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
     assert last == "exec make test"
+
+
+def test_notebook_does_what_it_says() -> None:
+    """Every example of the page runs, in order, as a reader would type them."""
+    page = ROOT / "docs" / "notebook.md"
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=flags)
+    assert (failed, tried > 30) == (0, True)
+
+
+def test_every_detector_is_in_the_catalogue() -> None:
+    """The table of docs/detectors.md names each detector that can be chosen, and no other."""
+    page = (ROOT / "docs" / "detectors.md").read_text("utf-8")
+    table = page.partition("## By name")[2].partition("River's detectors watch")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == names()
+
+
+def test_every_feature_is_in_the_catalogue() -> None:
+    """The features of docs/detectors.md are those that the code documents."""
+    page = (ROOT / "docs" / "detectors.md").read_text("utf-8")
+    table = page.partition("## Features")[2].partition("## Combinations")[0]
+    listed = re.findall(r"^``(\w+)`` +[SU]", river_row.__doc__ or "", re.MULTILINE)
+    assert listed
+    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == listed
