@@ -7,6 +7,7 @@
 #   make bench    the figures of the README's performance table
 #   make bench-kafka        the tables of docs/performance.md: a broker, peers, a quarter of an hour
 #   make bench-kafka-short  the same in two minutes, without peers: does the benchmark work?
+#   make bench-detection     delay, recall and false incidents of the default: ten minutes
 #   make bench-forecast     how often forecasts held: the table in docs/detection.md
 #   make clean    remove what the above made
 #
@@ -25,7 +26,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	--constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: demo test chaos bench bench-kafka bench-kafka-short bench-forecast clean readme constraints help
+.PHONY: demo test chaos bench bench-kafka bench-kafka-short bench-detection bench-forecast clean readme constraints help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -61,6 +62,9 @@ bench-kafka: $(DEV)
 
 bench-kafka-short: $(DEV)
 	$(BIN)/python -m benchmarks.bench_kafka --short
+
+bench-detection: $(DEV)
+	$(BIN)/python -m benchmarks.bench_detection --only default --worlds 6 --rates 0.4 2
 
 bench-forecast: $(DEV)
 	$(BIN)/python -m benchmarks.detection.forecast
