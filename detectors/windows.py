@@ -138,19 +138,24 @@ class WindowSums:
     def many(self, rows: IntArray) -> FloatArray:
         """Sums over all windows, shape (rows, windows)."""
         sums: FloatArray = self._sums[rows]
-        for i, row in enumerate(rows.tolist()):
-            if row in self._histories:
-                sums[i] += self._of_history(row)
+        for i, row in self._with_history(rows):
+            sums[i] += self._of_history(row)
         return sums
 
     def longest_of_many(self, rows: IntArray) -> FloatArray:
         """Sums over the longest window, shape (rows,)."""
         sums: FloatArray = self._sums[rows, -1]
-        for i, row in enumerate(rows.tolist()):
-            history = self._histories.get(row)
-            if history is not None:
-                sums[i] += history.totals[-1] - history.totals[0]
+        for i, row in self._with_history(rows):
+            totals = self._histories[row].totals
+            sums[i] += totals[-1] - totals[0]
         return sums
+
+    def _with_history(self, rows: IntArray) -> list[tuple[int, int]]:
+        """Places and numbers of those of the rows that have a history."""
+        histories = self._histories
+        if not histories:
+            return []
+        return [(i, row) for i, row in enumerate(rows.tolist()) if row in histories]
 
     def one(self, row: int) -> list[float]:
         """Sums over all windows of one row: many times as fast."""
