@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-DAYS, RATE, SEED = 1.0, 0.3, 3
+DAYS, RATE, SEED = 1.0, 0.3, 2
 SETTINGS = '\n[time]\nbucket = "5m"\n[detection]\nwarmup = "6h"\n'
 """A day is enough to learn from a quarter of it; a fifth of the buckets is a fifth of the work."""
 
