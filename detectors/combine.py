@@ -16,7 +16,7 @@ So none spends more than the budget. For ``any`` the false alarms of the parts a
 ``all`` alarms only where each part does, and the least of them spends no more than the whole. A
 weighted mean of 1 needs a part at 1, so what holds for ``any`` holds for it. Since parts seldom err
 together, it spends less than that: a :class:`Tail` of the means of quiet hours lowers the threshold
-to where the budget is spent.
+towards where the budget is spent, as its evidence grows.
 
 A part that has no threshold yet counts as 0, one without evidence as 0 in a mean and as none in
 ``all``. What is observed, expected and so on is that of the part that decides: the one with the
@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detectors.bank import Bank, FloatArray, IntArray, Makeup, ModelBank, Scores, Verdict
+from detectors.scan import MODEL_HOURS
 from detectors.tail import Tail
 
 if TYPE_CHECKING:
@@ -156,7 +157,10 @@ class CombinedBank:
 
     @property
     def _threshold(self) -> float:
-        return min(1.0, self._tail.threshold) if self._how is How.WEIGHTED else 1.0
+        learned = self._tail.threshold
+        if self._how is not How.WEIGHTED or learned >= 1.0:
+            return 1.0
+        return learned + (1.0 - learned) * MODEL_HOURS / (MODEL_HOURS + self._tail.evidence)
 
     def _combined(self, ratios: FloatArray) -> tuple[FloatArray, IntArray]:
         """The score of each row, and the number of the part that decides it.

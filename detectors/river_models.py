@@ -12,8 +12,8 @@ What a detector sees at every bucket, zeros included, always scored before it is
 Scores of River's detectors are mostly two-sided: too few is as strange to them as too many. A surge
 is too many, so only a count above the row's own mean, and of ``min_users`` or more, is evidence at
 all; a score of exactly 0 is none either (River's "not ready yet"). Nor is there a common zero: one
-detector says 1.1 where all is well, another -3. What is told is the score less the median of the
-row's scores that were evidence, so that 0 is nothing strange, whatever the detector.
+detector says 1.1 where all is well, another -3. What is told is the score less what is usual in the
+row, so that 0 is nothing strange, whatever the detector.
 
 Limits, each counted: ``watched`` rows (``unwatched``), rows whose detector failed (``failures``).
 A run of zeros is taught for ``ZERO_RUN`` buckets and no further: beyond that a run brings nothing
@@ -174,7 +174,7 @@ class RiverBank:
             if row is None:
                 continue
             expected[i] = row.mean(self._clock, self._scale)
-            zero[i] = row.zero.get() or 0.0
+            zero[i] = row.usual_score(self._warmup)
             try:
                 score[i] = self._evidence(index, row, bucket, count)
             except Exception:  # noqa: BLE001, S112 - foreign code; learn_many retires the row
@@ -232,7 +232,7 @@ class RiverBank:
                 score = self._evidence(index, row, bucket, count)
                 scores.append(score)
                 if score > -math.inf:
-                    row.zero.update(score)
+                    row.note(score)
             except Exception as error:  # noqa: BLE001 - foreign code is isolated to its row
                 self._retire(index, error)
         self._tail.add(np.array(scores))

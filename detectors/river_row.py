@@ -46,6 +46,9 @@ PRIOR_USERS = 5.0
 USUAL_USERS = 500.0
 """What is usual is a mean over about so many of the latest users."""
 
+USUAL_SHARE = 0.25
+"""Evidence in a larger share of a row's buckets is usual there."""
+
 Described = tuple[list[float], list[float]]
 """Of one row in one bucket: the values of ``MAKEUP``, and how many users each rests on."""
 
@@ -93,7 +96,8 @@ class WatchedRow:
         recent: (bucket, fresh users) of the last two hours' buckets that had any.
         usual: the usual values of ``MAKEUP``.
         usual_users: users that each of them rests on, at most ``USUAL_USERS``.
-        zero: median of the detector's scores so far.
+        scored: buckets in which the detector's score was evidence.
+        median: of those scores.
     """
 
     detector: Any
@@ -104,7 +108,8 @@ class WatchedRow:
     recent: deque[tuple[int, float]] = field(default_factory=deque)
     usual: list[float] = field(default_factory=lambda: [0.0] * len(MAKEUP))
     usual_users: list[float] = field(default_factory=lambda: [0.0] * len(MAKEUP))
-    zero: Any = field(default_factory=_median)
+    scored: int = 0
+    median: Any = field(default_factory=_median)
 
     def mean(self, clock: int, scale: Scale) -> float:
         """The mean count a bucket, the zeros since ``seen`` included."""
@@ -112,6 +117,23 @@ class WatchedRow:
         left = scale.keep**zeros
         weight = self.weight * left + (1.0 - left) / (1.0 - scale.keep)
         return self.total * left / weight if weight > 0 else 0.0
+
+    def note(self, score: float) -> None:
+        """Take in a score that was evidence."""
+        self.scored += 1
+        self.median.update(score)
+
+    def usual_score(self, warmup: int) -> float:
+        """What the detector says when nothing is strange, which is 0 for some of them only.
+
+        The median of its scores, where they are as common as that; a row that rarely has enough
+        users for evidence has none that is usual.
+
+        Args:
+            warmup: buckets that it learned before its scores counted.
+        """
+        common = self.scored > USUAL_SHARE * (self.learned - warmup)
+        return float(self.median.get() or 0.0) if common else 0.0
 
     def known_before(self, bucket: int, clock: int, scale: Scale) -> dict[str, float]:
         """The features of a supervised detector."""

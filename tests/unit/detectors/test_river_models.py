@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 from river import anomaly, base, linear_model, preprocessing, time_series
 
+from detectors import river_row
 from detectors.checks import FIRST, ROWS, SURGE, counts, teach
 from detectors.river_calls import Kind, core
 from detectors.river_models import ZERO_RUN, RiverBank
+from detectors.river_row import Scale, WatchedRow
 
 QUIET = 5.0
 NONE = np.zeros(0, dtype=np.int64)
@@ -124,7 +127,7 @@ def test_gaussian_scores_do_not_saturate() -> None:
     rng = np.random.default_rng(7)
     subject = teach(bank(anomaly.GaussianScorer()), rng.poisson(1_000.0, (400, 1)).astype(float))
     found = [one(subject, count).score[0] for count in (1_020.0, 1_300.0, 1_400.0, 4_000.0)]
-    scorer, zero = subject._rows[0].detector, subject._rows[0].zero.get()
+    scorer, zero = subject._rows[0].detector, subject._rows[0].usual_score(subject._warmup)
     assert scorer.score_one(None, 1_300.0) == scorer.score_one(None, 4_000.0) == 1.0
     assert found[0] + zero == pytest.approx(-math.log1p(-scorer.score_one(None, 1_020.0)))
     assert found == sorted(set(found))
@@ -144,7 +147,7 @@ def test_errors_are_not_cut(detector: Any) -> None:
     """Beyond its limit, where River says 1 to every error, a larger error is still stranger."""
     rng = np.random.default_rng(7)
     subject = teach(bank(detector), rng.poisson(30.0, (400, 1)).astype(float))
-    zero = subject._rows[0].zero.get()
+    zero = subject._rows[0].usual_score(subject._warmup)
     small, large, larger = (one(subject, n).score[0] + zero for n in (33.0, 300.0, 400.0))
     assert small < 1.0
     assert 5.0 < large < larger
@@ -178,6 +181,20 @@ def test_usual_scores_are_zero() -> None:
         subject.learn_many(bucket, np.array([0]), row_counts)
     assert found.threshold[0] > 0.0
     assert np.mean(np.array(scores) < 1 / 3) > 0.8
+
+
+def test_rare_evidence_has_no_usual_score() -> None:
+    """A sparse row whose every score is high keeps its threshold above 0, and its scores as are."""
+    subject = bank(anomaly.GaussianScorer())
+    rng = np.random.default_rng(7)
+    busy, sparse = rng.poisson(20.0, 900), np.where(np.arange(900) % 40 == 0, 9, 0)
+    run(subject, np.column_stack([busy, sparse]).astype(float))
+    found = subject.score_many(FIRST + 900, np.arange(2), np.array([40.0, 9.0]), np.ones(2))
+    rows = subject._rows
+    assert rows[0].usual_score(subject._warmup) > 0.0 == rows[1].usual_score(subject._warmup)
+    assert np.all(found.threshold > 0.0)
+    scorer = rows[1].detector
+    assert found.score[1] == pytest.approx(-math.log1p(-scorer.score_one(None, 9.0)), rel=1e-6)
 
 
 def test_low_counts_are_no_evidence() -> None:
@@ -283,6 +300,18 @@ def test_features_of_a_target_leave_it_out() -> None:
         low = subject._features(0, row, FIRST + 400, 1.0)
         high = subject._features(0, row, FIRST + 400, 90.0)
         assert (low != high) == changed
+
+
+def test_features_are_documented() -> None:
+    """The module's table lists each feature, and for whom."""
+    row, scale = WatchedRow(None, seen=0), Scale.of(5.0)
+    seen, known = row.seen_in(1, 1, 1.0, None, scale), row.known_before(1, 1, scale)
+    table = dict(re.findall(r"^``(\w+)`` +([SU, ]+?)  ", river_row.__doc__ or "", re.MULTILINE))
+    kinds = {
+        name: ["U", "S", "S, U"][(name in known) + (name in seen and name in known)]
+        for name in {**seen, **known}
+    }
+    assert table == kinds
 
 
 def test_weight_is_zero_when_idle() -> None:

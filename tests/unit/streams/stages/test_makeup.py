@@ -15,7 +15,7 @@ from detectors.bank import MAKEUP
 from detectors.origin import AGE_KNOWN, NEWCOMER
 from detectors.series import stable_hash
 from streams.stages.cells import OpenBucket
-from streams.stages.makeup import makeup
+from streams.stages.makeup import _entropy, makeup
 from streams.stages.merge import Table, merge
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from streams.events import Partials
 
-LANGS = ["de", "", "en", "es"]
+LANGS = ["de", "", "en", "es", "fr", "it", "ja", "pt"]
 AGES = [0, AGE_KNOWN, AGE_KNOWN | NEWCOMER]
 POSTS = st.lists(
-    st.tuples(st.integers(0, 300), st.integers(0, 11)), unique=True, min_size=1, max_size=80
+    st.tuples(st.integers(0, 300), st.integers(0, 40)), unique=True, min_size=1, max_size=80
 )
 Post = tuple[int, int]
 """Number and user; language and age are the user's."""
@@ -36,7 +36,7 @@ def partial(posts: list[Post], partition: int = 0, langs: list[str] = LANGS) -> 
     bucket = OpenBucket(1_000, 1_000)
     for number, user in posts:
         who = stable_hash(f"user {user}")
-        lang = langs.index(LANGS[user % 4])
+        lang = langs.index(LANGS[user % len(LANGS)])
         row = (who, stable_hash(f"post {number}") ^ who, lang, AGES[user % 3])
         bucket.add(row, "US" if user % 2 else "GB", ["x"] if number % 3 == 0 else [])
     return bucket.close(partition, 42, langs)
@@ -54,7 +54,7 @@ def by_hand(posts: list[Post], table: Table) -> tuple[list[list[float]], list[li
         ]
         users = {user for _, user in mine}
         ages = [AGES[user % 3] for user in users if AGES[user % 3]]
-        langs = Counter(LANGS[user % 4] for user in users if LANGS[user % 4])
+        langs = Counter(LANGS[user % len(LANGS)] for user in users if LANGS[user % len(LANGS)])
         total = sum(langs.values())
         entropy = -sum(n / total * math.log(n / total) for n in langs.values())
         new = sum(1 for age in ages if age & NEWCOMER)
@@ -80,7 +80,7 @@ def test_makeup_is_counted_by_user(posts: list[Post]) -> None:
 @given(POSTS, st.randoms(use_true_random=False))
 def test_makeup_does_not_ask_how_posts_came(posts: list[Post], random: Random) -> None:
     """Over any partitions, with languages numbered in any order: the same to the last bit."""
-    whole = merge([partial(posts)], 1_000)
+    whole = merge([partial(posts, langs=random.sample(LANGS, len(LANGS)))], 1_000)
     parts = [
         partial(some, n, random.sample(LANGS, len(LANGS)))
         for n, some in enumerate(posts[n::3] for n in range(3))
@@ -90,6 +90,15 @@ def test_makeup_does_not_ask_how_posts_came(posts: list[Post], random: Random) -
     rows = np.arange(len(whole.series))
     for one, other in zip(makeup(whole, rows, rows), makeup(split, rows, rows), strict=True):
         assert one.tobytes() == other.tobytes()
+
+
+def test_entropy_does_not_ask_how_languages_are_numbered() -> None:
+    """Sizes are summed in one order: else the last bit of a score would depend on partitions."""
+    sizes, rng, found = [1, 2, 3, 5, 7, 11, 13], np.random.default_rng(1), set()
+    for _ in range(50):
+        group = np.repeat(rng.permutation(len(sizes)), sizes)
+        found.add(_entropy(np.zeros(len(group), dtype=np.int64), group, 1)[0])
+    assert len(found) == 1
 
 
 def test_only_wanted_rows_are_told() -> None:
