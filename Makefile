@@ -7,7 +7,8 @@
 #   make bench    the figures of the README's performance table
 #   make bench-kafka        the tables of docs/performance.md: a broker, peers, a quarter of an hour
 #   make bench-kafka-short  the same in two minutes, without peers: does the benchmark work?
-#   make bench-detection     delay, recall and false incidents of the default: ten minutes
+#   make bench-detection     docs/detection.md: delay against a lower bound, peers; 40 minutes
+#   make bench-detection-short  the same of two small worlds in two minutes: does it work?
 #   make bench-forecast     how often forecasts held: the table in docs/detection.md
 #   make clean    remove what the above made
 #
@@ -26,7 +27,8 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet \
 	--constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: demo test chaos bench bench-kafka bench-kafka-short bench-detection bench-forecast clean readme constraints help
+.PHONY: demo test chaos bench bench-kafka bench-kafka-short bench-detection bench-detection-short \
+	bench-forecast clean readme constraints help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -64,7 +66,12 @@ bench-kafka-short: $(DEV)
 	$(BIN)/python -m benchmarks.bench_kafka --short
 
 bench-detection: $(DEV)
-	$(BIN)/python -m benchmarks.bench_detection --only default --worlds 6 --rates 0.4 2
+	$(BIN)/python -m benchmarks.bench_detection --write
+	$(BIN)/python -m benchmarks.detection.quiet_table
+
+bench-detection-short: $(DEV)
+	$(BIN)/python -m benchmarks.bench_detection --short
+	$(BIN)/python -m benchmarks.detection.quiet_table --first 1
 
 bench-forecast: $(DEV)
 	$(BIN)/python -m benchmarks.detection.forecast

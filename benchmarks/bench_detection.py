@@ -6,223 +6,153 @@ Every figure stands beside a lower bound and beside other methods on the very sa
 from __future__ import annotations
 
 import argparse
-import pickle
+import resource
 import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.detection.bound import grid, quiet_events, quiet_peaks
-from benchmarks.detection.counts import Counts, count, entries
-from benchmarks.detection.judge import (
-    HOURS_A_WEEK,
-    Tally,
-    WaveRow,
-    judge_incidents,
-    judged_from,
-    marks,
-    poisson_interval,
-    threshold,
-    wave_rows,
+from benchmarks.detection import plots, report
+from benchmarks.detection.bound import grid
+from benchmarks.detection.judge import HOURS_A_WEEK, threshold
+from benchmarks.detection.plan import BUDGET, BUDGETS, CASES, DAYS, Case
+from benchmarks.detection.results import Cut, figures, rows_of, tally_of, weekly
+from benchmarks.detection.tasks import (
+    DEFAULT,
+    Quiet,
+    Thresholds,
+    Wanted,
+    bound_task,
+    quiet_task,
+    wave_task,
 )
-from benchmarks.detection.pipeline import run, settings_of
-from benchmarks.detection.plan import DAYS, QUIET_SEED, TEST_SEED, Case, quiet_world, test_world
 from benchmarks.detection.usual import Baseline
 from streams.simulate.world import World
 
-BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)
-BUDGET = 1.0
-CASES = (
-    Case(0.4, (5.0, 15.0), worlds=10, quiet=10),
-    Case(2.0, (1.0, 5.0), worlds=10, quiet=10),
-    Case(10.0, (1.0, 15.0), worlds=10, quiet=6),
-    Case(50.0, (5.0,), worlds=10, quiet=4),
-)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
+    from benchmarks.detection.judge import WaveRow
 
-@dataclass
-class Quiet:
-    """What one cut of one quiet world has shown."""
-
-    path: Path
-    told: int = 0
-    hours: float = 0.0
-    series: list[str] = field(default_factory=list)
-
-
-def fresh_for(minutes: float) -> int:
-    """Buckets for which a counted user is not counted again."""
-    return round(settings_of(minutes).detection.fresh_for_ms / 60_000 / minutes)
-
-
-def quiet_task(case: Case, number: int, folder: Path, budget: float) -> list[Quiet]:
-    """Draw a quiet world, keep its counts, and see what the default makes of it."""
-    drawn = quiet_world(case, number)
-    sorted_in = entries(drawn)
-    found = []
-    for minutes in case.minutes:
-        counts = count(drawn, sorted_in, minutes, fresh_for(minutes))
-        ran = run(drawn, sorted_in, minutes, settings_of(minutes, budget))
-        path = folder / f"quiet-{case.rate:g}-{minutes:g}-{number}"
-        path.write_bytes(pickle.dumps(counts))
-        tally, false = judge_incidents(ran.told, counts, [], [], "default")
-        found.append(Quiet(path, tally.false, tally.hours, [told.cause for told in false]))
-    return found
-
-
-def counts_of(quiet: Quiet) -> Counts:
-    """The counts that a quiet task kept."""
-    loaded: Counts = pickle.loads(quiet.path.read_bytes())  # noqa: S301 - our own
-    return loaded
-
-
-def bound_task(quiet: Quiet, baseline: Baseline) -> list[np.ndarray]:
-    """The bound's test on one quiet world: for each shape its peaks, from the judged bucket on."""
-    counts = counts_of(quiet)
-    events = quiet_events(counts, baseline)
-    late = judged_from(counts) - counts.first
-    return [quiet_peaks(counts, events, shape)[late:] for shape in grid()]
-
-
-def test_task(
-    case: Case,
-    number: int,
-    baselines: dict[float, Baseline],
-    bounds: dict[float, dict[float, np.ndarray]],
-    budget: float,
-) -> list[tuple[list[WaveRow], Tally, list[str]]]:
-    """Draw a world with waves, and see what the default makes of it."""
-    drawn = test_world(case, number)
-    sorted_in = entries(drawn)
-    results = []
-    for minutes in case.minutes:
-        counts = count(drawn, sorted_in, minutes, fresh_for(minutes))
-        rows = wave_rows(drawn, TEST_SEED + number, counts, baselines[minutes], bounds[minutes])
-        ran = run(drawn, sorted_in, minutes, settings_of(minutes, budget))
-        where = marks(drawn, sorted_in, counts)
-        tally, false = judge_incidents(ran.told, counts, where, rows, "default")
-        results.append((rows, tally, [told.cause for told in false]))
-    return results
+SHORT = (Case(0.4, (15.0,), worlds=2, quiet=3),)
+PROCESSES = 2
 
 
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="two worlds: does it work?")
     parser.add_argument("--only", choices=["default"], help="nothing but the default detector")
     parser.add_argument("--worlds", type=int, help="worlds with waves of each size, at most")
     parser.add_argument("--rates", type=float, nargs="+", help="sizes, posts a second")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="false incidents a week")
+    parser.add_argument("--write", action="store_true", help="renew docs/detection.md")
     options = parser.parse_args()
     cases = [case for case in CASES if not options.rates or case.rate in options.rates]
-    rows: list[WaveRow] = []
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
+    if options.worlds:
+        cases = [_smaller(case, options.worlds) for case in cases]
+    wanted = Wanted(peers=not options.only, heavy=not options.short)
+    cuts = measure(SHORT if options.short else cases, wanted, rows=bool(options.only))
+    command = " ".join(["python -m benchmarks.bench_detection", *sys.argv[1:]])
+    text = report.markdown(cuts, command)
+    print(text)
+    if options.write:
+        report.write(text)
+        plots.write(cuts)
+    spent = sum(resource.getrusage(who).ru_utime for who in (0, resource.RUSAGE_CHILDREN))
+    print(f"# {spent / 60:.0f} minutes of processor time")
+
+
+def _smaller(case: Case, worlds: int) -> Case:
+    return replace(case, worlds=min(case.worlds, worlds), quiet=min(case.quiet, max(3, worlds)))
+
+
+def measure(cases: Sequence[Case], wanted: Wanted, *, rows: bool) -> list[Cut]:
+    """Calibrate on quiet worlds, then look at others; prints what comes."""
+    cuts = []
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(PROCESSES) as pool:
         for case in cases:
-            begun = time.monotonic()
-            worlds = min(case.worlds, options.worlds or case.worlds)
-            quiet_worlds = min(case.quiet, max(3, options.worlds or case.quiet))
-            quiet = [
-                pool.submit(quiet_task, case, n, Path(folder), options.budget)
-                for n in range(quiet_worlds)
-            ]
-            by_minutes = list(zip(*(one.result() for one in quiet), strict=True))
-            baselines, bounds = {}, {}
-            world = World(DAYS, case.rate, 0)
-            for minutes, cut in zip(case.minutes, by_minutes, strict=True):
-                baseline = Baseline(world, (counts_of(one) for one in cut))
-                peaks = list(pool.map(bound_task, cut, [baseline] * len(cut)))
-                weeks = sum(one.hours for one in cut) / HOURS_A_WEEK
-                per_hour = round(60 / minutes)
-                bounds[minutes] = {
-                    budget: np.array(
-                        [
-                            # Never under 0, where both hypotheses are as likely.
-                            max(threshold([p[i] for p in peaks], budget * weeks, per_hour), 0.0)
-                            for i in range(len(grid()))
-                        ]
-                    )
-                    for budget in BUDGETS
-                }
-                baselines[minutes] = baseline
-                false = sum(one.told for one in cut)
-                low, high = poisson_interval(false)
-                print(
-                    f"# quiet, {case.rate:g} posts/s, {minutes:g} min, seeds {QUIET_SEED}–"
-                    f"{QUIET_SEED + quiet_worlds - 1}: {false} false in {weeks:.1f} weeks, "
-                    f"{false / weeks:.2f} a week ({low / weeks:.2f}–{high / weeks:.2f}); "
-                    f"{[s for one in cut for s in one.series]}"
-                )
-                print(f"# thresholds of the bound {bounds[minutes][BUDGET].round(1).tolist()}")
-            tests = [
-                pool.submit(test_task, case, n, baselines, bounds, options.budget)
-                for n in range(worlds)
-            ]
-            for i, minutes in enumerate(case.minutes):
-                tally, false_causes = Tally(), []
-                for one in tests:
-                    its_rows, its_tally, causes = one.result()[i]
-                    rows += its_rows
-                    tally.hours += its_tally.hours
-                    tally.false += its_tally.false
-                    tally.true += its_tally.true
-                    false_causes += causes
-                weeks = tally.hours / HOURS_A_WEEK
-                print(
-                    f"# waves, {case.rate:g} posts/s, {minutes:g} min, seeds {TEST_SEED}–"
-                    f"{TEST_SEED + worlds - 1}: {tally.false} false in {weeks:.1f} weeks "
-                    f"({tally.false / weeks:.2f} a week): {false_causes}"
-                )
-                show([r for r in rows if (r.rate, r.minutes) == (case.rate, minutes)])
-            print(f"# {time.monotonic() - begun:.0f} s", flush=True)
-    print("# all")
-    summary(rows)
+            found = _case(case, wanted, pool, Path(folder))
+            for cut in found:
+                _say(cut, rows=rows)
+            cuts += found
+    return cuts
 
 
-def show(rows: list[WaveRow]) -> None:
-    """Print a line a wave, and a summary."""
-    for r in sorted(rows, key=lambda r: (r.kind, r.signal, r.doubling)):
-        bound, found = r.bound[BUDGET], r.found["default"]
-        print(
-            f"{r.seed} {r.rate:5g}/s {r.minutes:3g}m {r.kind:9s} peak {r.peak:6.1f}/h "
-            f"(signal {r.signal:5.1f}) doubling {r.doubling:3.0f}m users {r.users:5d} "
-            f"bound {bound:6.2f}h found {found:6.2f}h ratio {found / bound:5.2f} "
-            f"incidents {r.incidents['default']}"
-        )
-    summary(rows)
+def _case(case: Case, wanted: Wanted, pool: Executor, folder: Path) -> list[Cut]:
+    """All cuts of one size of world."""
+    quiet = [pool.submit(quiet_task, case, number, folder, wanted) for number in range(case.quiet)]
+    seen = list(zip(*(one.result() for one in quiet), strict=True))
+    known = {
+        minutes: thresholds(case.rate, minutes, list(of), pool)
+        for minutes, of in zip(case.minutes, seen, strict=True)
+    }
+    tests = [pool.submit(wave_task, case, number, known, wanted) for number in range(case.worlds)]
+    tested = list(zip(*(one.result() for one in tests), strict=True))
+    return [
+        Cut(case.rate, minutes, list(of), list(theirs), known[minutes].bound[BUDGET].tolist())
+        for minutes, of, theirs in zip(case.minutes, seen, tested, strict=True)
+    ]
 
 
-def summary(rows: list[WaveRow], method: str = "default") -> None:
-    """Print what a method made of these waves, in a few lines."""
-    bound = np.array([r.bound[BUDGET] for r in rows])
-    found = np.array([r.found[method] for r in rows])
-    both = np.isfinite(bound) & np.isfinite(found)
-    ratio = np.divide(found, bound, where=both, out=np.full(len(rows), np.inf))
-    due = bound <= 3.0
-    incidents = [r.incidents[method] for r in rows if np.isfinite(r.found[method])]
+def _say(cut: Cut, *, rows: bool) -> None:
+    """Print what was seen of a cut, while the next one is worked on."""
+    key = DEFAULT, BUDGET
+    mean, low, high = weekly(tally_of([cut], key, quiet=True))
+    where = f"{cut.rate:g} posts/s, {cut.minutes:g} min"
+    false = [cause for one in cut.quiet for cause in one.false]
+    print(f"# {where}: seeds of {cut.seeds}")
+    print(f"#   quiet: {mean:.2f} false a week ({low:.2f} to {high:.2f}): {false}")
+    print(f"#   beside waves: {[cause for one in cut.tested for cause in one.false]}")
+    print(f"#   thresholds of the bound: {[round(level, 1) for level in cut.levels]}")
+    told = figures([cut], key)
     print(
-        f"# {len(rows)} waves; bound finds {np.isfinite(bound).sum()}, {due.sum()} within 3 h; "
-        f"of these {method} finds {np.isfinite(found[due]).sum()}; of all "
-        f"{np.isfinite(found).sum()}"
+        f"#   bound finds {told.bound} of {told.waves}, {told.due} within 3 h; of these "
+        f"{told.found} and {told.found_due} are found; delay over bound: median "
+        f"{told.median:.2f}, 90 % {told.most:.2f}; of those due {told.median_due:.2f}, "
+        f"{told.most_due:.2f}; incidents a wave {told.incidents:.2f}",
+        flush=True,
     )
-    for name, some in (("all found", both), ("due within 3 h and found", both & due)):
-        if some.any():
-            print(
-                f"# delay over bound, {name}: median {np.median(ratio[some]):.2f}, p90 "
-                f"{np.quantile(ratio[some], 0.9):.2f}, max {ratio[some].max():.2f}"
-            )
-    if incidents:
-        print(f"# incidents a wave {np.mean(incidents):.2f}, most {max(incidents)}")
-    for low, high in ((0, 4), (4, 10), (10, 20), (20, 40), (40, 80), (80, 999)):
-        mine = [i for i, r in enumerate(rows) if low <= r.signal < high]
-        if mine:
-            b, f = bound[mine], found[mine]
-            print(
-                f"#   signal {low}–{high}: {len(mine)} waves, bound {np.isfinite(b).sum()}, "
-                f"{method} {np.isfinite(f).sum()}"
-            )
+    if rows:
+        for row in sorted(rows_of([cut], key), key=lambda r: (r.kind, r.signal, r.doubling)):
+            print(_line(row))
+
+
+def _line(row: WaveRow) -> str:
+    bound, found = row.bound[BUDGET], row.found[DEFAULT, BUDGET]
+    return (
+        f"{row.seed} {row.rate:5g}/s {row.minutes:3g}m {row.kind:9s} peak {row.peak:6.1f}/h "
+        f"(signal {row.signal:5.1f}) doubling {row.doubling:3.0f}m users {row.users:5d} bound "
+        f"{bound:6.2f}h found {found:6.2f}h ratio {found / bound:5.2f} incidents "
+        f"{row.incidents[DEFAULT, BUDGET]}"
+    )
+
+
+def thresholds(rate: float, minutes: float, quiet: list[Quiet], pool: Executor) -> Thresholds:
+    """Calibrate the bound and every method on quiet worlds of one cut, for each budget."""
+    per_hour = round(60 / minutes)
+    baseline = Baseline(World(DAYS, rate, 0), (one.counts() for one in quiet))
+    peaks = list(pool.map(bound_task, quiet, [baseline] * len(quiet)))
+    weeks = sum(len(one[0]) for one in peaks) / per_hour / HOURS_A_WEEK
+    bound = {
+        # Never under 0, where both hypotheses are as likely.
+        budget: np.array(
+            [
+                max(threshold([one[i] for one in peaks], budget * weeks, per_hour), 0.0)
+                for i in range(len(grid()))
+            ]
+        )
+        for budget in BUDGETS
+    }
+    methods: dict[str, dict[float, float]] = {}
+    for name in sorted({name for one in quiet for name in one.peaks}):
+        theirs = [one.peaks[name] for one in quiet if name in one.peaks]
+        weeks = sum(map(len, theirs)) / per_hour / HOURS_A_WEEK
+        methods[name] = {b: threshold(theirs, b * weeks, per_hour) for b in BUDGETS}
+    return Thresholds(baseline, bound, methods)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from benchmarks.detection.usual import Baseline
     from benchmarks.detection.worlds import Drawn
 
+Key = tuple[str, float]
+"""A method, and its false incidents a week."""
+
 TOGETHER_HOURS = 1.0
 """Alarms that are no further apart are one incident."""
 HOURS_A_WEEK = 168.0
@@ -101,8 +104,8 @@ class WaveRow:
         signal: its peak over the root of what its region brings, for regional waves; else ``peak``.
         bound: hours from the start to the end of the bucket in which the bound finds it, by
             weekly budget; infinite when it never does.
-        found: the same for each method.
-        incidents: how many incidents each method made of it.
+        found: the same for each method and budget.
+        incidents: how many incidents each made of it.
     """
 
     seed: int
@@ -114,8 +117,8 @@ class WaveRow:
     doubling: float
     users: int
     bound: dict[float, float] = field(default_factory=dict)
-    found: dict[str, float] = field(default_factory=dict)
-    incidents: dict[str, int] = field(default_factory=dict)
+    found: dict[Key, float] = field(default_factory=dict)
+    incidents: dict[Key, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ def judge_incidents(
     counts: Counts,
     waves: Sequence[Mark],
     rows: Sequence[WaveRow],
-    method: str,
+    method: Key,
 ) -> tuple[Tally, list[Told]]:
     """Put the pipeline's incidents down to waves; the rest is false.
 
@@ -264,7 +267,7 @@ def _wave_of(
     counts: Counts,
     waves: Sequence[Mark],
     rows: Sequence[WaveRow],
-    method: str,
+    method: Key,
 ) -> int | None:
     """The wave an incident is about: the first that a member names, else that users took part in.
 

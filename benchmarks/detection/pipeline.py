@@ -137,7 +137,7 @@ def incidents(alerts: list[Alert], bucket_ms: int) -> list[Told]:
     told: dict[str, Told] = {}
     for alert in alerts:
         name = alert.correlationid
-        if name is None:
+        if name is None or "series" not in alert.data:  # of the pipeline, or what follows a wave
             continue
         members = {m["series"]: deciding(m["opened_at"]) for m in alert.data["series"]}
         if name not in told:

@@ -55,7 +55,24 @@ class Case:
     quiet: int
 
 
-def test_world(case: Case, number: int) -> Drawn:
+CASES = (
+    Case(0.4, (5.0, 15.0), worlds=10, quiet=10),
+    Case(2.0, (1.0, 5.0), worlds=10, quiet=10),
+    Case(10.0, (1.0,), worlds=10, quiet=6),
+    Case(50.0, (5.0,), worlds=10, quiet=4),
+)
+RIVER = 0.4, 15.0
+"""The cut on which River's detectors run: of larger ones a world would take them many minutes."""
+HEAVY_WORLDS = 3
+"""So many worlds of each kind see those that take a minute for one even so."""
+CURVE = 2.0, 5.0
+"""The cut on which the default runs with other budgets, too."""
+BUDGET = 1.0
+BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)
+DEFAULT_BUDGETS = (0.25, 1.0, 4.0)
+
+
+def wave_world(case: Case, number: int) -> Drawn:
     """World ``number`` with waves; every other one has what is no wave, too."""
     seed = TEST_SEED + number
     parts: list[Part] = list(waves(case.rate, seed))
