@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from detectors.bank import FloatArray, IntArray, Scores
 
 _WEEK_MINUTES = 7 * 24 * 60
+_HOUR_MINUTES = 60
 _MANY = 1e9
 """A count that any bank looks at closely enough to say the threshold."""
 
@@ -28,22 +29,29 @@ class SeriesDetector(AnomalyDetector):  # type: ignore[misc]
     missing call. Score before learning. A count that is negative, infinite or NaN is *missing
     data*: it scores 0, and what is learned is that nobody knows.
 
+    With ``sustained`` each count is taken as the lesser of itself and the one known before it, in
+    scoring and learning alike. A leap of one bucket, as of books when a server joins the count,
+    then shows nowhere, and a surge is found a bucket later.
+
     Args:
         detector: a name (:func:`detectors.names`), or an object with River's interface.
         parameters: of the detector, as in a configuration.
         bucket_minutes: length of a bucket; must divide an hour.
         false_incidents_per_week: the budget that sets ``threshold``.
         min_users: fewer are never a surge.
-        fresh_for_minutes: how long a user is not counted again, where counts are of fresh users.
+        fresh_for_minutes: how long a user is not counted again, where counts are of fresh users:
+            those who come while data are missing are then expected to be counted after it.
         feature: name of the count in ``x``; absent is 0.
         first_bucket: index of the first bucket since 1970 UTC, which gives hour of day and weekday.
+        sustained: see above; None for where buckets are an hour long, since what is over within an
+            hour need wake nobody, and hourly counts are mostly differences of totals.
 
     Raises:
         CatalogError: the detector or a parameter is not known; the message has the nearest name.
 
     >>> import numpy as np
-    >>> detector = SeriesDetector("river.anomaly.GaussianScorer", bucket_minutes=60)
-    >>> for count in np.random.default_rng(7).poisson(20, size=24 * 21):
+    >>> detector = SeriesDetector("river.anomaly.GaussianScorer", bucket_minutes=30)
+    >>> for count in np.random.default_rng(7).poisson(20, size=24 * 2 * 21):
     ...     detector.learn_one({"fresh": float(count)})
     >>> [detector.score_one({"fresh": n}) > detector.threshold for n in (21.0, 80.0)]
     [False, True]
@@ -56,9 +64,10 @@ class SeriesDetector(AnomalyDetector):  # type: ignore[misc]
         bucket_minutes: float = 1.0,
         false_incidents_per_week: float = 1.0,
         min_users: float = 5.0,
-        fresh_for_minutes: float = 360.0,
+        fresh_for_minutes: float = 0.0,
         feature: str = "fresh",
         first_bucket: int = 0,
+        sustained: bool | None = None,
     ) -> None:
         self.detector = detector
         self.parameters = parameters
@@ -68,6 +77,9 @@ class SeriesDetector(AnomalyDetector):  # type: ignore[misc]
         self.fresh_for_minutes = fresh_for_minutes
         self.feature = feature
         self.first_bucket = first_bucket
+        self.sustained = sustained
+        self._lesser = bucket_minutes >= _HOUR_MINUTES if sustained is None else sustained
+        self._known: float | None = None
         self._bucket = first_bucket
         self._row: IntArray = np.zeros(1, dtype=np.int64)
         context = BankContext(
@@ -80,10 +92,19 @@ class SeriesDetector(AnomalyDetector):  # type: ignore[misc]
         self._bank.resize(np.full(1, -1, dtype=np.int64))
         self._bank.expose(_WEEK_MINUTES / bucket_minutes)
 
-    def _count(self, x: Mapping[Any, Any]) -> FloatArray | None:
-        """The count, None if it is missing."""
+    def _raw(self, x: Mapping[Any, Any]) -> float | None:
+        """The count as it is, None if it is missing."""
         count = float(x.get(self.feature, 0.0))
-        return np.full(1, count) if 0.0 <= count < math.inf else None
+        return count if 0.0 <= count < math.inf else None
+
+    def _count(self, x: Mapping[Any, Any]) -> FloatArray | None:
+        """The count as it is believed, None if it is missing."""
+        count = self._raw(x)
+        if count is None:
+            return None
+        if self._lesser and self._known is not None:
+            count = min(count, self._known)
+        return np.full(1, count)
 
     def _scores(self, count: FloatArray) -> Scores:
         return self._bank.score_many(self._bucket, self._row, count, np.ones(1))
@@ -117,6 +138,7 @@ class SeriesDetector(AnomalyDetector):  # type: ignore[misc]
             # A bank learns what it was last asked, which may have been another count.
             self._scores(count)
             self._bank.learn_many(self._bucket, self._row, count)
+            self._known = self._raw(x)
         self._bucket += 1
 
     @property

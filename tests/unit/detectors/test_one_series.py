@@ -37,7 +37,9 @@ def taught(detector: Any, hours: int = 24 * 14, mean: float = 20.0) -> Any:
 )
 def test_is_a_bank_with_one_row(name: str, parameters: dict[str, Any] | None) -> None:
     """Every detector of the catalogue says of one series what its bank says of one row."""
-    alone = SeriesDetector(name, parameters, bucket_minutes=60.0)
+    alone = SeriesDetector(
+        name, parameters, bucket_minutes=60.0, fresh_for_minutes=360.0, sustained=False
+    )
     context = BankContext(60.0, 1.0, 5.0, 6)
     bank = make_bank(name, parameters or {}, context=context)
     bank.resize(np.array([-1]))
@@ -67,7 +69,7 @@ def test_objects_take_the_place_of_names() -> None:
     """A River object is cloned for the series and stays as it was."""
     trees = preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(n_trees=2, height=3, seed=1)
     before = pickle.dumps(trees)
-    detector = taught(SeriesDetector(trees, bucket_minutes=60.0))
+    detector = taught(SeriesDetector(trees, bucket_minutes=60.0, sustained=False))
     assert detector.score_one({"fresh": 500.0}) > 0.0
     assert pickle.dumps(trees) == before
     assert detector.clone().score_one({"fresh": 500.0}) == 0.0
@@ -77,7 +79,7 @@ def test_objects_take_the_place_of_names() -> None:
 @pytest.mark.parametrize("missing", MISSING)
 def test_missing_data_never_alarm_and_are_not_learned(name: str, missing: float) -> None:
     """What is no count scores 0, and leaves the expectation where it was."""
-    detector = taught(SeriesDetector(name, bucket_minutes=60.0))
+    detector = taught(SeriesDetector(name, bucket_minutes=60.0, sustained=False))
     before = detector.judge_one({"fresh": 20.0})
     for _ in range(24):
         assert detector.score_one({"fresh": missing}) == 0.0
@@ -86,7 +88,7 @@ def test_missing_data_never_alarm_and_are_not_learned(name: str, missing: float)
     after = detector.judge_one({"fresh": 20.0})
     # The hour after a hole may bring the users of the hole too: the scan then expects more.
     assert after.expected >= 0.97 * before.expected / max(before.window, 1)
-    zeros = taught(SeriesDetector(name, bucket_minutes=60.0))
+    zeros = taught(SeriesDetector(name, bucket_minutes=60.0, sustained=False))
     for _ in range(24):
         zeros.learn_one({"fresh": 0.0})
     for each in (detector, zeros):
@@ -112,7 +114,7 @@ def test_any_counts_are_taken(counts: list[float]) -> None:
 
 def test_a_huge_count_is_forgotten() -> None:
     """One count of 10^15, of a million millions of users an hour, is found and leaves no trace."""
-    huge, none = (taught(SurgeScan(bucket_minutes=60.0), 200) for _ in range(2))
+    huge, none = (taught(SurgeScan(bucket_minutes=60.0, sustained=False), 200) for _ in range(2))
     assert huge.score_one({"fresh": 1e15}) > 1e12
     huge.learn_one({"fresh": 1e15})
     none.learn_one({"fresh": 20.0})
@@ -122,6 +124,41 @@ def test_a_huge_count_is_forgotten() -> None:
     a, b = (each.judge_one({"fresh": 90.0}) for each in (huge, none))
     assert a.observed == b.observed
     assert a.expected == pytest.approx(b.expected, rel=0.1)
+
+
+def test_a_leap_of_one_hour_is_no_surge() -> None:
+    """By the hour a count is believed no further than the one before it, whatever lies between."""
+    detector = taught(SurgeScan(bucket_minutes=60.0))
+    for count in (5000.0, 20.0, math.nan, 400.0, -300.0, 20.0, 21.0):
+        assert detector.score_one({"fresh": count}) < detector.threshold
+        detector.learn_one({"fresh": count})
+    detector.learn_one({"fresh": 80.0})
+    assert detector.score_one({"fresh": 90.0}) > detector.threshold
+
+
+def test_a_leap_leaves_no_trace() -> None:
+    """It is not learned either: neither the level nor the threshold rises."""
+    leaps, none = (taught(SurgeScan(bucket_minutes=60.0)) for _ in range(2))
+    for hour, count in enumerate(np.random.default_rng(9).poisson(20.0, size=24 * 14)):
+        leaps.learn_one({"fresh": 5000.0 if hour % 50 == 0 else float(count)})
+        none.learn_one({"fresh": float(count)})
+    for detector in (leaps, none):
+        detector.learn_one({"fresh": 90.0})
+    a, b = (each.judge_one({"fresh": 90.0}) for each in (leaps, none))
+    assert a.expected == pytest.approx(b.expected, rel=0.1)
+    assert a.threshold == pytest.approx(b.threshold, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "sustained", "surge"),
+    [(60.0, None, False), (60.0, False, True), (15.0, None, True), (15.0, True, False)],
+)
+def test_who_asks_gets_single_buckets_believed(
+    minutes: float, sustained: bool | None, surge: bool
+) -> None:
+    """Only buckets of an hour wait for a second one, unless told."""
+    detector = taught(SurgeScan(bucket_minutes=minutes, sustained=sustained))
+    assert (detector.score_one({"fresh": 200.0}) > detector.threshold) == surge
 
 
 def test_text_is_no_count() -> None:

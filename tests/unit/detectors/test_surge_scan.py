@@ -25,7 +25,7 @@ HOURS = st.lists(st.integers(0, 400), min_size=1, max_size=60)
 @given(counts=HOURS, others=st.sampled_from([0, 3, FEW_ROWS + 5]))
 def test_face_equals_the_bank(counts: list[int], others: int) -> None:
     """One series alone scores as it does as a row of a bank, whatever the other rows are."""
-    face = SurgeScan(bucket_minutes=60.0)
+    face = SurgeScan(bucket_minutes=60.0, sustained=False)
     bank = ScanBank(
         bucket_minutes=60.0, false_incidents_per_week=1.0, min_users=5.0, fresh_for_buckets=6
     )
@@ -52,7 +52,7 @@ def test_passes_the_conformance_suite(check: Callable[[], None]) -> None:
 
 def test_scoring_changes_nothing() -> None:
     """A detector that was asked for a score learns on as one that was not."""
-    asked, silent = SurgeScan(bucket_minutes=60.0), SurgeScan(bucket_minutes=60.0)
+    asked, silent = SurgeScan(bucket_minutes=15.0), SurgeScan(bucket_minutes=15.0)
     for count in np.random.default_rng(1).poisson(9.0, size=24 * 14).astype(float):
         asked.score_one({"fresh": 90.0 + count})
         asked.learn_one({"fresh": count})
@@ -84,7 +84,7 @@ def test_pickles() -> None:
 
 def test_absent_count_is_zero() -> None:
     """A missing feature is no user, and is learned as a bucket without one."""
-    absent, zero = SurgeScan(bucket_minutes=60.0), SurgeScan(bucket_minutes=60.0)
+    absent, zero = SurgeScan(bucket_minutes=15.0), SurgeScan(bucket_minutes=15.0)
     for detector, nothing in ((absent, {}), (zero, {"fresh": 0.0})):
         for count in (3.0, 9.0, 4.0):
             detector.learn_one({"fresh": count})
