@@ -50,6 +50,8 @@ class Topics:
     state: str
     rejects: str
     ops: str
+    notified: str
+    deadletters: str
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -104,6 +106,8 @@ def specs(settings: Settings, partitions: int) -> list[TopicSpec]:
         (topics.state, partitions + STATE_EXTRA, compacted | large),
         (topics.rejects, 1, deleted | large),
         (topics.ops, 1, compacted),
+        (topics.notified, 1, compacted),
+        (topics.deadletters, 1, deleted | large),
     ]
     if owns_posts(settings):
         wanted.insert(0, (topics.posts, partitions, deleted | large))

@@ -1,0 +1,5 @@
+"""Where notifications go: one file per destination, behind one small protocol."""
+
+from streams.sinks.protocol import DeliveryError, Sink
+
+__all__ = ["DeliveryError", "Sink"]
