@@ -1,5 +1,6 @@
 """Bytes ↔ records; the only home of field names."""
 
+from streams.codec.alerts import decode_alert
 from streams.codec.decode import (
     RECORD_BYTES,
     Batch,
@@ -25,10 +26,19 @@ from streams.codec.labels import (
     label_key,
 )
 from streams.codec.memory import Remembered
+from streams.codec.ops import (
+    FIELDS,
+    ack_key,
+    decode_said,
+    encode_ack,
+    encode_silence,
+    silence_key,
+)
 from streams.codec.timestamps import EARLIEST_MS, LATEST_MS, epoch_ms, rfc3339
 
 __all__ = [
     "EARLIEST_MS",
+    "FIELDS",
     "HASHTAGS_MAX",
     "ID_CHARS",
     "LATEST_MS",
@@ -47,13 +57,18 @@ __all__ = [
     "Remembered",
     "Told",
     "account_created_ms",
+    "ack_key",
+    "decode_alert",
     "decode_label",
+    "decode_said",
     "decode_told",
     "decode_truth",
+    "encode_ack",
     "encode_alert",
     "encode_label",
     "encode_post",
     "encode_reject",
+    "encode_silence",
     "encode_tick",
     "epoch_ms",
     "first_bytes",
@@ -61,4 +76,5 @@ __all__ = [
     "primary_language",
     "region_code",
     "rfc3339",
+    "silence_key",
 ]

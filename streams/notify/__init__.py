@@ -1,5 +1,15 @@
 """Who is told of what, when: pure, like the stages; time and records come as arguments."""
 
+from streams.notify.book import Book, encode_told, told_key
 from streams.notify.records import Event, Notification, Outcome, Reason, Told
 
-__all__ = ["Event", "Notification", "Outcome", "Reason", "Told"]
+__all__ = [
+    "Book",
+    "Event",
+    "Notification",
+    "Outcome",
+    "Reason",
+    "Told",
+    "encode_told",
+    "told_key",
+]

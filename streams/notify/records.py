@@ -33,8 +33,6 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     DEAD = "dead"
     """It could not be delivered, and is on the topic of dead letters."""
-    SKIPPED = "skipped"
-    """Over, and too old to be told, or nothing of the route's concern."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from streams.settings.capacity import Capacity
 from streams.settings.kafka import Kafka
 from streams.settings.loading import from_table, load
 from streams.settings.model import Settings, shapes_alerts
+from streams.settings.notify import Notify, Route
 from streams.settings.rendering import differences, render_toml
 from streams.settings.secret import DEVELOPMENT_KEY, Secret
 from streams.settings.sections import (
@@ -32,7 +33,9 @@ __all__ = [
     "Input",
     "Kafka",
     "Limits",
+    "Notify",
     "Origin",
+    "Route",
     "Secret",
     "Settings",
     "Time",

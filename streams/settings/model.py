@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from streams.settings.capacity import Capacity
 from streams.settings.kafka import Kafka, kafka_conflicts
 from streams.settings.kinds import format_duration
+from streams.settings.notify import Notify
 from streams.settings.sections import (
     Alerts,
     Detection,
@@ -41,6 +42,7 @@ class Settings:
     capacity: Capacity = field(default_factory=Capacity)
     limits: Limits = field(default_factory=Limits)
     kafka: Kafka = field(default_factory=Kafka)
+    notify: Notify = field(default_factory=Notify)
 
     @property
     def fingerprint(self) -> str:
@@ -120,6 +122,7 @@ _SECTIONS: dict[tuple[str, ...], type[Any]] = {
     ("capacity",): Capacity,
     ("limits",): Limits,
     ("kafka",): Kafka,
+    ("notify",): Notify,
 }
 
 
