@@ -167,6 +167,7 @@ class Book:
             firing=subject.firing,
             reason=reason,
             events=subject.since(-1 if told is None else told.offset),
+            opened=subject.events[0],
             runbook=route.runbook,
             url=self._url(subject),
         )
@@ -232,12 +233,14 @@ class Book:
         for silence in self.operators.in_force(now_ms):
             if now_ms >= self._remind_ms(route, silence):
                 alert = reminder(silence, self.source, now_ms)
+                event = Event(alert, encode_alert(alert), -1)
                 yield Notification(
                     route=route.name,
                     key=alert.subject,
                     firing=True,
                     reason=Reason.REMINDER,
-                    events=(Event(alert, encode_alert(alert), -1),),
+                    events=(event,),
+                    opened=event,
                     runbook=route.runbook,
                     url=self.notify.console_url.rstrip("/"),
                 )

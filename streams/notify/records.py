@@ -59,6 +59,7 @@ class Notification(msgspec.Struct, frozen=True):
         reason: why it is told now.
         events: the alerts that this route has not been told, oldest first; when there is none of
             these, the newest. Never empty.
+        opened: the first alert that is known of it.
         runbook: link of the route, "" for none.
         url: where the console shows it, "" for none.
         replay: it is not happening now: a recorded log was asked to be delivered.
@@ -69,6 +70,7 @@ class Notification(msgspec.Struct, frozen=True):
     firing: bool
     reason: Reason
     events: tuple[Event, ...]
+    opened: Event
     runbook: str = ""
     url: str = ""
     replay: bool = False

@@ -31,12 +31,17 @@ class Sink(Protocol):
 
     Attributes:
         batch_max: notifications that go in one delivery.
-        refresh_s: seconds after which the destination forgets what is not sent again, None where
-            it forgets nothing; what fires is sent again within a third of that.
+        resend_s: how often it must be told again what fires, and for five minutes what has ended,
+            because it forgets; None where it forgets nothing.
     """
 
-    batch_max: int
-    refresh_s: float | None
+    @property
+    def batch_max(self) -> int:
+        """See above."""
+
+    @property
+    def resend_s(self) -> float | None:
+        """See above."""
 
     async def deliver(self, batch: Sequence[Notification]) -> None:
         """Deliver all of them; when it returns, the destination has them.

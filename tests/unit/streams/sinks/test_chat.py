@@ -1,0 +1,95 @@
+"""Messages by apprise: what is sent, to a real server and by the plugins of real chats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+import pytest
+import requests
+
+from streams.sinks import DeliveryError
+from streams.sinks.chat import MESSAGE_CHARS, Chat, message
+from tests.receiver import Answer, Receiver
+from tests.unit.streams.sinks.told import HOSTILE, hostile, reminder
+
+if TYPE_CHECKING:
+    from streams.notify import Notification
+
+CHATS = {
+    "slack": "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/",
+    "discord": "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
+    "feishu": "feishu://abc123def456abc123def456abc123de/",
+    "dingtalk": "dingtalk://abcdefgh12345678abcdefgh12345678abcdefgh12345678abcdefgh12345678/",
+    "wecom": "wecombot://abcdef12-3456-7890-abcd-ef1234567890/",
+    "teams": "workflows://prod-00.westus.logic.azure.com:443/abcdefghijklmnop/abcdefghijklm/",
+    "telegram": "tgram://123456789:abcdefg_hijklmnop/12315544/",
+}
+PINGS = ("@channel", "@here", "@everyone", "@all", "<!", "<@", "<at", "](http", "<http", "<script")
+
+
+async def test_one_message_tells_of_all(receiver: Receiver, wave: list[Notification]) -> None:
+    chat = Chat([f"json://127.0.0.1:{receiver.port}/hook"])
+    await chat.deliver(wave[:2])
+    await chat.close()
+    (request,) = receiver.requests
+    assert request.json["title"].startswith("2 alerts, first: ")
+    assert wave[0].url in request.json["message"], "links of the configuration stay links"
+
+
+async def test_what_is_not_taken_is_told_again(
+    receiver: Receiver, wave: list[Notification]
+) -> None:
+    chat = Chat([f"json://127.0.0.1:{receiver.port}/hook?secret=tell-nobody"])
+    receiver.answers.append(Answer(500))
+    with pytest.raises(DeliveryError, match="not delivered") as caught:
+        await chat.deliver([wave[0]])
+    assert caught.value.retry
+    assert "tell-nobody" not in caught.value.reason
+    await chat.deliver([reminder()])
+    assert len(receiver.accepted) == 1
+
+
+def test_long_messages_end_with_how_many_more(wave: list[Notification]) -> None:
+    _, body = message([wave[0]] * 50)
+    assert len(body) <= MESSAGE_CHARS + 4_000
+    assert body.splitlines()[-1].startswith("and ")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_texts_are_plain(wave: list[Notification], name: str) -> None:
+    title, body = message([hostile(wave[0], HOSTILE[name]), reminder()])
+    said = (title + body).replace(wave[0].url, "")
+    for ping in PINGS:
+        assert ping not in said
+    assert not set("<>@`*~[]|\x00\x1b") & set(said)
+    assert "://" not in said
+    assert "\n" not in title
+
+
+@pytest.mark.parametrize("chat", CHATS)
+async def test_chats_are_sent_no_mention(
+    wave: list[Notification], chat: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the plugin of each chat would send, caught where it leaves."""
+    sent: list[str] = []
+
+    def post(_: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        del args
+        sent.append(str(kwargs.get("data") or orjson.dumps(kwargs.get("json")).decode()))
+        answer = requests.Response()
+        answer.status_code = 200
+        answer._content = b"ok" if chat == "slack" else b'{"ok": true, "errcode": 0, "code": 0}'
+        return answer
+
+    monkeypatch.setattr(requests, "post", lambda *args, **kwargs: post(None, *args, **kwargs))
+    monkeypatch.setattr(requests.Session, "request", post)
+    told = hostile(wave[0], " ".join(HOSTILE[name] for name in ("slack", "mentions", "markdown")))
+    told = msgspec.structs.replace(told, url="")
+    await Chat([CHATS[chat]]).deliver([told])
+    assert sent
+    for text in sent:
+        plain = text.encode().decode("unicode_escape", "replace") if "\\u" in text else text
+        for ping in PINGS:
+            assert ping not in plain
