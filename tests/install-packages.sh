@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests of tests/kafka need from the system, on Debian and Ubuntu: a Java runtime
-# (17 or later), Maven, kcat. Does nothing when all is there. Run by root, or by who may use sudo.
+# Installs what the tests of tests/kafka and tests/stack need from the system, on Debian and Ubuntu:
+# a Java runtime (17 or later), Maven, kcat, Alertmanager, Prometheus. Does nothing when all is
+# there. Run by root, or by who may use sudo. Where systemd runs, Debian starts the last two as
+# services, which the tests don't need: systemctl disable --now prometheus prometheus-alertmanager
 set -euo pipefail
 
 java_version() {
@@ -23,12 +25,14 @@ missing=()
 [[ $(java_version) -ge 17 ]] || missing+=(Java)
 command -v mvn >/dev/null || missing+=(Maven)
 command -v kcat >/dev/null || missing+=(kcat)
+command -v amtool >/dev/null || missing+=(Alertmanager)
+command -v promtool >/dev/null || missing+=(Prometheus)
 ((${#missing[@]})) || exit 0
-echo "Installing what the Kafka tests need: ${missing[*]}"
+echo "Installing what the tests need: ${missing[*]}"
 
 if ! command -v apt-get >/dev/null; then
     echo "install-packages.sh: no apt-get here. Install by other means: a Java runtime (17 or" \
-        "later), Maven, kcat; what is missing: ${missing[*]}" >&2
+        "later), Maven, kcat, Alertmanager, Prometheus; what is missing: ${missing[*]}" >&2
     exit 1
 fi
 as_root=()
@@ -48,8 +52,10 @@ for name in "${missing[@]}"; do
         # By version, since the default of an older system may be Java 11.
         Java) package=$(first_of openjdk-{17,21,25}-jre-headless default-jre-headless) ;;
         Maven) package=maven ;;
-        # An older system has no kcat; its test is skipped then.
+        # What a system does not have, its tests are skipped without.
         kcat) package=$(first_of kcat) || continue ;;
+        Alertmanager) package=$(first_of prometheus-alertmanager) || continue ;;
+        Prometheus) package=$(first_of prometheus) || continue ;;
     esac
     packages+=("$package")
 done

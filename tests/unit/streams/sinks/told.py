@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -60,6 +61,7 @@ def alerts_of_a_wave() -> Iterator[Alert]:
         yield from correlate.outcome(outcome)
 
 
+@cache
 def told_of_a_wave() -> list[Notification]:
     """What a route is told, each as soon as it is known."""
     route = Route("oncall", "webhook", severity_min="info", group_window_ms=0, repeat_ms=0)
