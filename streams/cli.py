@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import getpass
 import os
 import re
 import sys
@@ -12,10 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.cli_ops import add_operators, add_silences
+from streams.cli_parts import add_config, add_kafka, login, with_kafka
 from streams.errors import SurgewatchError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 STAGES = ("ingest", "detect", "correlate")
 
@@ -60,11 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
         ("show", commands.config_show, "print the configuration in effect, as TOML"),
     ):
         action = config_sub.add_parser(name, help=text)
-        _add_config(action)
+        add_config(action)
         action.set_defaults(run=run)
     _add_topics(sub.add_parser("topics", help="make or check the topics in Kafka"))
     worker = sub.add_parser("worker", help="find surges in the posts of Kafka, as they come")
-    _add_kafka(worker)
+    add_kafka(worker)
     worker.add_argument(
         "--stages",
         type=_stages,
@@ -72,16 +73,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="STAGE,…",
         help=f"what it does, of {', '.join(STAGES)} (default: all)",
     )
-    worker.set_defaults(run=_with_kafka("worker"))
+    worker.set_defaults(run=with_kafka("worker"))
     verify = sub.add_parser("verify", help="compare what workers found with a replay of the log")
     verify.add_argument("logs", nargs="+", metavar="LOG", help="what was published, and no more")
-    _add_kafka(verify)
-    verify.set_defaults(run=_with_kafka("verify"))
+    add_kafka(verify)
+    verify.set_defaults(run=with_kafka("verify"))
     _add_publish(sub.add_parser("publish", help="send recorded logs to the posts topic"))
     _add_labels(
         sub.add_parser("label", help="say whether an incident was true, false or expected"),
         sub.add_parser("labels", help="print the labels of Kafka, one a line"),
     )
+    add_operators(sub)
+    add_silences(sub)
     _add_reading(
         sub.add_parser("alerts", help="print the alerts of Kafka, one a line"),
         sub.add_parser("record", help="write the posts topic, its markers included, to files"),
@@ -101,7 +104,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "incident", metavar="INCIDENT_ID", help="its beginning is enough, where it is unambiguous"
     )
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument("--report", metavar="FILE.html", help="a page to look at")
     parser.set_defaults(run=commands.explain)
 
@@ -111,7 +114,7 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
     create = sub.add_parser("create", help="make the topics that are missing")
     check = sub.add_parser("check", help="say what is wrong with the topics")
     for action in (create, check):
-        _add_kafka(action)
+        add_kafka(action)
         action.add_argument(
             "--partitions",
             type=_count,
@@ -124,8 +127,8 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="replicas of each partition (default: 3, or as many as there are brokers)",
     )
-    create.set_defaults(run=_with_kafka("topics_create"))
-    check.set_defaults(run=_with_kafka("topics_check"))
+    create.set_defaults(run=with_kafka("topics_create"))
+    check.set_defaults(run=with_kafka("topics_check"))
 
 
 def _add_publish(parser: argparse.ArgumentParser) -> None:
@@ -142,8 +145,8 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
         metavar="1x|60x|max",
         help="how fast event time passes (default: max)",
     )
-    _add_kafka(parser)
-    parser.set_defaults(run=_with_kafka("publish"))
+    add_kafka(parser)
+    parser.set_defaults(run=with_kafka("publish"))
 
 
 def _add_reading(alerts: argparse.ArgumentParser, record: argparse.ArgumentParser) -> None:
@@ -158,8 +161,8 @@ def _add_reading(alerts: argparse.ArgumentParser, record: argparse.ArgumentParse
         parser.add_argument(
             "--follow", action="store_true", help="go on at the end, until interrupted"
         )
-        _add_kafka(parser)
-        parser.set_defaults(run=_with_kafka(name))
+        add_kafka(parser)
+        parser.set_defaults(run=with_kafka(name))
 
 
 def _speed(text: str) -> float | None:
@@ -168,22 +171,6 @@ def _speed(text: str) -> float | None:
     if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?x", text) and float(text[:-1]) > 0:
         return float(text[:-1])
     raise argparse.ArgumentTypeError(f"{text!r} is neither max nor a factor, as in 1x or 60x")
-
-
-def _add_kafka(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="over the setting kafka.bootstrap")
-    _add_config(parser)
-
-
-def _with_kafka(name: str) -> Callable[[argparse.Namespace, Mapping[str, str]], None]:
-    """A command of ``commands_kafka``, whose clients take another half second to import."""
-
-    def run(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
-        from streams import commands_kafka  # noqa: PLC0415 - see above
-
-        getattr(commands_kafka, name)(args, environ)
-
-    return run
 
 
 def _stages(text: str) -> tuple[str, ...]:
@@ -202,10 +189,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings")
-
-
 def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "logs",
@@ -214,7 +197,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         help="JSON lines (plain, gzip, zstd) or Parquet; - for standard input; "
         "several logs are read as partitions",
     )
-    _add_config(parser)
+    add_config(parser)
     _add_known(parser)
     parser.add_argument("--out", metavar="ALERTS.jsonl", help="alerts; - for standard output")
     parser.add_argument(
@@ -241,7 +224,7 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
     from streams import commands_backtest  # noqa: PLC0415 - see build_parser
 
     _add_logs(parser)
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument(
         "--against", type=Path, metavar="FILE", help="a second configuration, to compare with"
     )
@@ -259,7 +242,7 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     from streams import commands_backtest  # noqa: PLC0415 - see build_parser
 
     _add_logs(parser)
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument(
         "--labels",
         type=Path,
@@ -287,15 +270,15 @@ def _add_labels(label: argparse.ArgumentParser, labels: argparse.ArgumentParser)
     label.add_argument("--labels", type=Path, metavar="FILE", help="JSON lines to append to")
     label.add_argument("--note", default="", help="why")
     label.add_argument("--by", metavar="NAME", help="who says so (default: the login name)")
-    _add_kafka(label)
+    add_kafka(label)
     label.set_defaults(run=_label)
-    _add_kafka(labels)
-    labels.set_defaults(run=_with_kafka("labels"))
+    add_kafka(labels)
+    labels.set_defaults(run=with_kafka("labels"))
 
 
 def _label(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """A label, with who says it and when; into a file or to Kafka."""
-    args.by = args.by or _login()
+    args.by = args.by or login()
     args.at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     in_files = [args.alerts is not None, args.labels is not None]
     if any(in_files) and (args.bootstrap is not None or not all(in_files)):
@@ -307,14 +290,7 @@ def _label(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
 
         commands_backtest.label(args, environ)
     else:
-        _with_kafka("label")(args, environ)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        raise UsageError("this user has no name; say who you are with --by NAME") from None
+        with_kafka("label")(args, environ)
 
 
 def _add_simulate(parser: argparse.ArgumentParser, scenarios: Mapping[str, str]) -> None:

@@ -57,20 +57,29 @@ def markdown(cuts: Sequence[Cut], command: str) -> str:
         "### The default\n",
         _default(cuts),
         _by_peak(cuts),
+        _plot("recall", "Waves found, by strength"),
     ]
     river_names = {method.name for method in river()}
     shown = [name for name in methods_of(cuts) if name not in river_names]
     if len(shown) > 1:
         parts += ["### Other methods\n", _methods(cuts, [DEFAULT, *shown])]
+        parts.append(_plot("delay", "How many of the waves are found by when"))
     theirs = [cut for cut in cuts if (cut.rate, cut.minutes) == RIVER]
     tried = [name for name in methods_of(theirs) if name in river_names]
     if tried:
         text = f"River's detectors, at {RIVER[0]:g} posts/s in buckets of {RIVER[1]:g} minutes:\n"
         parts += [text, _methods(theirs, [DEFAULT, *tried])]
+        parts.append(_plot("river", "The same of River's detectors"))
     curve = [cut for cut in cuts if (cut.rate, cut.minutes) == CURVE]
     if curve and rows_of(curve, (DEFAULT, DEFAULT_BUDGETS[0])):
         parts += ["### Other budgets\n", _budgets(curve)]
+        parts.append(_plot("budget", "Delay against false incidents a week"))
     return "\n".join(parts)
+
+
+def _plot(name: str, text: str) -> str:
+    """A plot of ``plots.write``."""
+    return f"![{text}](img/detection-{name}.svg)\n"
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -191,6 +191,28 @@ class Finder:
         elif len(self._ids) < _IDS_KEPT:
             self._ids[told.incident_id] = None
 
+    def found(self, where: str) -> Told:
+        """What the newest alert tells of the incident that was to be found.
+
+        Args:
+            where: what was searched, for messages.
+
+        Raises:
+            UsageError: no alert tells of the incident; the message names the nearest that are told.
+        """
+        if self._last is not None:
+            return self._last
+        near = difflib.get_close_matches(self.incident_id, self._ids, n=1)
+        if near:
+            hint = f"did you mean {near[0]}?"
+        elif self._ids:
+            newest = list(self._ids)[-_IDS_SHOWN:]
+            hint = f"it tells of {len(self._ids):,} others, such as {', '.join(newest)}"
+        else:
+            hint = "it tells of none"
+        name = self.incident_id[:60]
+        raise UsageError(f"{name!a}: no incident of {where} has this id; {hint}")
+
     def label(self, verdict: str, *, at: str, by: str, note: str, where: str) -> Label:
         """The label of the incident that was to be found.
 
@@ -202,20 +224,9 @@ class Finder:
             where: what was searched, for messages.
 
         Raises:
-            UsageError: no alert tells of the incident; the message names the nearest that are told.
+            UsageError: see ``found``.
         """
-        if self._last is None:
-            near = difflib.get_close_matches(self.incident_id, self._ids, n=1)
-            if near:
-                hint = f"did you mean {near[0]}?"
-            elif self._ids:
-                newest = list(self._ids)[-_IDS_SHOWN:]
-                hint = f"it tells of {len(self._ids):,} others, such as {', '.join(newest)}"
-            else:
-                hint = "it tells of none"
-            name = self.incident_id[:60]
-            raise UsageError(f"{name!a}: no incident of {where} has this id; {hint}")
-        told = self._last
+        told = self.found(where)
         return Label(
             incident_id=told.incident_id,
             verdict=verdict,

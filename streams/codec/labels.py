@@ -66,6 +66,8 @@ class _Incident(msgspec.Struct):
     incident_id: _IncidentId
     onset_at: str
     series: list[_Member]
+    status: str = ""
+    users: float = 0.0
 
 
 class _AlertEvent(msgspec.Struct):
@@ -82,12 +84,16 @@ class Told(NamedTuple):
         series: its series, that of the cause first.
         since: its onset, RFC 3339.
         until: when the alert was decided, RFC 3339; of a closed incident, when it closed.
+        status: ``open``, ``peaked`` or ``closed``.
+        users: distinct users so far.
     """
 
     incident_id: str
     series: list[str]
     since: str
     until: str
+    status: str
+    users: int
 
 
 class _TruthLine(msgspec.Struct):
@@ -191,7 +197,9 @@ def decode_told(line: bytes) -> Told | None:
         raise _refusal(error) from None
     members = [item.series for item in event.data.series]
     members = [key for key in members if key not in {event.subject, OTHER}]
-    return Told(event.data.incident_id, [event.subject, *members], event.data.onset_at, event.time)
+    data = event.data
+    series = [event.subject, *members]
+    return Told(data.incident_id, series, data.onset_at, event.time, data.status, round(data.users))
 
 
 def decode_truth(line: bytes) -> Truth:

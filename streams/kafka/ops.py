@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaProducer
 
 from streams.backtest import Finder
-from streams.codec import decode_label, encode_label, label_key
+from streams.codec import (
+    ack_key,
+    decode_label,
+    decode_said,
+    encode_ack,
+    encode_label,
+    encode_silence,
+    label_key,
+    silence_key,
+)
 from streams.errors import RecordError
 from streams.kafka.connect import client_options, connected
 from streams.kafka.reading import read
 from streams.kafka.topics import Topics, partitions_of
+from streams.notify.operators import Operators
+from streams.said import Ack, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +51,8 @@ async def find(settings: Settings, incident_id: str) -> Finder:
     return finder
 
 
-async def put(settings: Settings, label: Label) -> None:
-    """Write a label; returns when Kafka has it.
+async def put(settings: Settings, said: Label | Ack | Silence) -> None:
+    """Write what an operator says; returns when Kafka has it.
 
     Raises:
         BrokerError: Kafka cannot be reached or refuses, or there is no such topic.
@@ -50,11 +61,42 @@ async def put(settings: Settings, label: Label) -> None:
     await partitions_of(settings, topic)  # a producer would have a broker make what is missing
     producer = AIOKafkaProducer(**client_options(settings), enable_idempotence=True)
     async with connected(producer, settings):
-        await producer.send_and_wait(
-            topic,
-            encode_label(label, settings.alerts.source),
-            key=label_key(label.incident_id).encode(),
-        )
+        key, value = _encoded(said, settings.alerts.source)
+        await producer.send_and_wait(topic, value, key=key.encode())
+
+
+def _encoded(said: Label | Ack | Silence, source: str) -> tuple[str, bytes]:
+    """Key and value of a record."""
+    if isinstance(said, Ack):
+        return ack_key(said.incident_id), encode_ack(said, source)
+    if isinstance(said, Silence):
+        return silence_key(said.silence_id), encode_silence(said, source)
+    return label_key(said.incident_id), encode_label(said, source)
+
+
+async def operators(settings: Settings, now_ms: int) -> tuple[Operators, int]:
+    """What operators have said of incidents and silences, and how many records said nothing.
+
+    Raises:
+        BrokerError: Kafka cannot be reached, or there is no such topic.
+    """
+    topic, found = Topics.of(settings).ops, Operators()
+    strange = 0
+
+    def take(_: int, records: Sequence[Any]) -> None:
+        nonlocal strange
+        for record in records:
+            try:
+                said = None if record.value is None else decode_said(record.value)
+            except RecordError:
+                strange += 1
+            else:
+                if said is not None:
+                    found.take(said, now_ms)
+
+    count = await partitions_of(settings, topic)
+    await read(settings, topic, take, partitions=count, follow=False)
+    return found, strange
 
 
 async def labels(settings: Settings, out: BinaryIO) -> int:

@@ -97,6 +97,11 @@ def specs(settings: Settings, partitions: int) -> list[TopicSpec]:
         "segment.bytes": str(64 << 20),
         "min.cleanable.dirty.ratio": "0.1",
     }
+    # What was told of an alert is of no use once the alert itself has gone.
+    forgotten = {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(2 * settings.kafka.retention_ms),
+    }
     large = {"max.message.bytes": str(MESSAGE_BYTES)}
     wanted = [
         (topics.tallies, partitions, deleted),
@@ -106,7 +111,7 @@ def specs(settings: Settings, partitions: int) -> list[TopicSpec]:
         (topics.state, partitions + STATE_EXTRA, compacted | large),
         (topics.rejects, 1, deleted | large),
         (topics.ops, 1, compacted),
-        (topics.notified, 1, compacted),
+        (topics.notified, 1, compacted | forgotten),
         (topics.deadletters, 1, deleted | large),
     ]
     if owns_posts(settings):

@@ -2,6 +2,7 @@
 
 from streams.notify.book import Book, encode_told, told_key
 from streams.notify.records import Event, Notification, Outcome, Reason, Told
+from streams.notify.replayed import replayed
 
 __all__ = [
     "Book",
@@ -11,5 +12,6 @@ __all__ = [
     "Reason",
     "Told",
     "encode_told",
+    "replayed",
     "told_key",
 ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streams.said import Silence
     from streams.settings import Notify, Route
 
-SUBJECTS_MAX = 10_000
+SUBJECTS_MAX = 2_000
 TOLD_MAX = 200_000
 RESOLVED_MS = 5 * 60_000
 """So long what is over stays known, for destinations that must be told more than once."""
@@ -119,10 +119,12 @@ class Book:
 
     # -- what goes out ---------------------------------------------------------------------------
 
-    def due(self, now_ms: int) -> dict[str, list[Notification]]:
-        """What each route is to be told now, the oldest first."""
+    def due(self, now_ms: int, name: str | None = None) -> dict[str, list[Notification]]:
+        """What each route, or the one of that name, is to be told now, the oldest first."""
         found: dict[str, list[Notification]] = {}
         for route in self.notify.routes:
+            if name is not None and route.name != name:
+                continue
             wanted = [*self._due_of(route, now_ms), *self._reminders(route, now_ms)]
             if wanted:
                 found[route.name] = wanted

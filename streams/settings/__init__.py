@@ -9,6 +9,7 @@ from streams.settings.kafka import Kafka
 from streams.settings.loading import from_table, load
 from streams.settings.model import Settings, shapes_alerts
 from streams.settings.notify import Notify, Route
+from streams.settings.observe import Console, Log, Metrics, split_address
 from streams.settings.rendering import differences, render_toml
 from streams.settings.secret import DEVELOPMENT_KEY, Secret
 from streams.settings.sections import (
@@ -28,11 +29,14 @@ __all__ = [
     "FALSE_INCIDENTS_MAX",
     "Alerts",
     "Capacity",
+    "Console",
     "Detection",
     "Fields",
     "Input",
     "Kafka",
     "Limits",
+    "Log",
+    "Metrics",
     "Notify",
     "Origin",
     "Route",
@@ -45,4 +49,5 @@ __all__ = [
     "load",
     "render_toml",
     "shapes_alerts",
+    "split_address",
 ]

@@ -71,7 +71,7 @@ def integer(low: int, high: int, unit: str) -> Kind:
             raise Refusal("out of range")
         return value
 
-    return Kind(unit, f"{low:,} to {high:,}", _toml_value, check, str)
+    return Kind(unit, f"{low:,} to {high:,}", toml_value, check, str)
 
 
 def positive(high: float, unit: str) -> Kind:
@@ -84,7 +84,7 @@ def positive(high: float, unit: str) -> Kind:
             raise Refusal("out of range")
         return float(value)
 
-    return Kind(unit, f"more than 0, at most {high:,.0f}", _toml_value, check, repr)
+    return Kind(unit, f"more than 0, at most {high:,.0f}", toml_value, check, repr)
 
 
 def boolean() -> Kind:
@@ -95,7 +95,7 @@ def boolean() -> Kind:
             raise Refusal("neither true nor false")
         return value
 
-    return Kind("boolean", "true or false", _toml_value, check, lambda value: str(value).lower())
+    return Kind("boolean", "true or false", toml_value, check, lambda value: str(value).lower())
 
 
 def duration(low_ms: int, high_ms: int, note: str = "", divides_ms: int | None = None) -> Kind:
@@ -251,7 +251,7 @@ def toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _toml_value(text: str) -> object:
+def toml_value(text: str) -> object:
     """Read ``text`` as one TOML value; text that is none is returned as it is."""
     try:
         table = tomllib.loads(f"value = {text}")
@@ -263,7 +263,7 @@ def _toml_value(text: str) -> object:
 def _comma_separated(text: str) -> object:
     text = text.strip()
     if text.startswith("["):
-        return _toml_value(text)
+        return toml_value(text)
     return [part.strip() for part in text.split(",")] if text else []
 
 
@@ -271,7 +271,7 @@ def _json_or_toml(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return _toml_value(text)
+        return toml_value(text)
 
 
 def _check_free(value: object, depth: int) -> None:

@@ -13,6 +13,7 @@ from streams.settings.capacity import Capacity
 from streams.settings.kafka import Kafka, kafka_conflicts
 from streams.settings.kinds import format_duration
 from streams.settings.notify import Notify
+from streams.settings.observe import Console, Log, Metrics
 from streams.settings.sections import (
     Alerts,
     Detection,
@@ -43,6 +44,9 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     kafka: Kafka = field(default_factory=Kafka)
     notify: Notify = field(default_factory=Notify)
+    console: Console = field(default_factory=Console)
+    metrics: Metrics = field(default_factory=Metrics)
+    log: Log = field(default_factory=Log)
 
     @property
     def fingerprint(self) -> str:
@@ -123,6 +127,9 @@ _SECTIONS: dict[tuple[str, ...], type[Any]] = {
     ("limits",): Limits,
     ("kafka",): Kafka,
     ("notify",): Notify,
+    ("console",): Console,
+    ("metrics",): Metrics,
+    ("log",): Log,
 }
 
 

@@ -20,6 +20,7 @@ from streams.settings.kinds import (
     duration,
     show,
     text,
+    toml_value,
 )
 from streams.settings.sections import Setting
 
@@ -250,12 +251,7 @@ def _routes() -> Kind:
     def render(routes: tuple[Route, ...]) -> str:
         return "[" + ", ".join(map(_render_route, routes)) + "]"
 
-    return Kind("list of tables", "see [Routes](#routes)", _no_text, check, render)
-
-
-def _no_text(given: str) -> object:
-    """From the environment: nobody writes routes there."""
-    return given
+    return Kind("list of tables", "see [Routes](#routes)", toml_value, check, render)
 
 
 def _render_route(route: Route) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 
 from streams.settings.model import ENTRIES, Settings
+from streams.settings.notify import routes_table
 
 TABLE_BEGIN = "<!-- settings: this table is generated -->"
 TABLE_END = "<!-- settings: end -->"
+ROUTES_BEGIN = "<!-- routes: this table is generated -->"
+ROUTES_END = "<!-- routes: end -->"
 
 
 def render_toml(settings: Settings) -> str:
@@ -61,11 +64,16 @@ def render_table() -> str:
 
 
 def replace_table(page: str) -> str:
-    """Return a page of documentation with the table between its two marks made anew.
+    """Return a page of documentation with what stands between its marks made anew.
 
     Raises:
         ValueError: the page lacks one of the marks.
     """
-    before, rest = page.split(TABLE_BEGIN)
-    _, after = rest.split(TABLE_END)
-    return f"{before}{TABLE_BEGIN}\n{render_table()}\n{TABLE_END}{after}"
+    for begin, end, table in (
+        (TABLE_BEGIN, TABLE_END, render_table()),
+        (ROUTES_BEGIN, ROUTES_END, routes_table()),
+    ):
+        before, rest = page.split(begin)
+        _, after = rest.split(end)
+        page = f"{before}{begin}\n{table}\n{end}{after}"
+    return page

@@ -1,0 +1,268 @@
+"""What operators do: be told, say who has what in hand, ask for quiet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import secrets
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from streams import settings as settings_module
+from streams.codec import FIELDS, epoch_ms, rfc3339
+from streams.codec.ops import MATCHERS_MAX, PATTERN_CHARS, SILENCE_MS_MAX
+from streams.console.lines import print_table
+from streams.console.text import visible
+from streams.errors import BrokerError, RecordError, UsageError
+from streams.files import check_inputs, read_lines
+from streams.kafka import ops, redeliver, topics
+from streams.notify import replayed
+from streams.observe import set_up_logs
+from streams.said import Ack, Matcher, Silence
+from streams.sinks import DeliveryError, make_sink, texts
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from streams.notify import Notification
+    from streams.settings import Settings
+
+_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _settings(args: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    options = {} if args.bootstrap is None else {"kafka.bootstrap": args.bootstrap}
+    return settings_module.load(args.config, environ, options)
+
+
+# -- notify ----------------------------------------------------------------------------------------
+
+
+def notify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Deliver alerts as they come, or those of a replay."""
+    settings = _settings(args, environ)
+    if args.deliver and args.alerts is None:
+        raise UsageError("--deliver: say which alerts with --from; those of Kafka are delivered")
+    if args.alerts is not None:
+        check_inputs([], [args.config, args.alerts], {})
+        _notify_from(args, settings, environ)
+        return
+    set_up_logs(settings.log)
+    # Imported here because aiokafka takes half a second.
+    from streams.kafka.notifier import Notifier  # noqa: PLC0415
+
+    _run_until_told(Notifier(settings, environ).run())
+
+
+def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGTERM or Ctrl-C, and let go of everything in order."""
+
+    async def run() -> None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+
+
+def _notify_from(args: argparse.Namespace, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Show what the routes would be told of a file of alerts; deliver it if asked to."""
+    lines = enumerate(read_lines(args.alerts), 1)
+    numbered = [(number, line) for number, line in lines if line.strip()]
+    found, unreadable = replayed(settings.notify, numbered, settings.alerts.source)
+    if unreadable:
+        sys.stderr.write(f"{args.alerts}: {unreadable:,} lines are no alerts, and are left out\n")
+    if not args.deliver:
+        for one in found:
+            over = "" if one.firing else ", over"
+            sys.stdout.write(f"{one.route}: {texts.title(one)} ({one.reason.value}{over})\n")
+        told = "notification" if len(found) == 1 else "notifications"
+        sys.stderr.write(f"{len(found):,} {told}, none delivered: give --deliver for that\n")
+        return
+    asyncio.run(_deliver_all(found, settings, environ))
+
+
+async def _deliver_all(
+    found: Sequence[Notification], settings: Settings, environ: Mapping[str, str]
+) -> None:
+    """Deliver once, one after the other.
+
+    Raises:
+        BrokerError: some could not be delivered; the message says which.
+    """
+    sinks = {route.name: make_sink(route, environ) for route in settings.notify.routes}
+    failed = []
+    try:
+        for one in found:
+            try:
+                await sinks[one.route].deliver([one])
+            except DeliveryError as error:
+                failed.append(f"{one.route}: {one.key}: {error.reason}")
+    finally:
+        await asyncio.gather(*(sink.close() for sink in sinks.values()))
+    sys.stdout.write(f"delivered {len(found) - len(failed):,} of {len(found):,}, as a replay\n")
+    if failed:
+        raise BrokerError("\n  - ".join(("not delivered:", *failed)))
+
+
+def redeliver_letters(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Send dead letters again, once."""
+    settings = _settings(args, environ)
+    done = asyncio.run(redeliver.redeliver(settings, environ, args.route))
+    sys.stdout.write(f"delivered {done.delivered:,} of {done.found:,}\n")
+    if done.unusable:
+        sys.stderr.write(
+            f"{done.unusable:,} dead letters are of no route that there is, or cannot be read\n"
+        )
+    if done.failed:
+        raise BrokerError(
+            "\n  - ".join(("not delivered; they stay for another time:", *done.failed))
+        )
+
+
+# -- acknowledgements ------------------------------------------------------------------------------
+
+
+def ack(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Say that somebody has an incident in hand, or no longer."""
+    settings = _settings(args, environ)
+    finder = asyncio.run(ops.find(settings, args.incident))
+    told = finder.found(topics.Topics.of(settings).alerts)
+    withdrawn = args.command == "unack"
+    said = Ack(told.incident_id, args.by, args.note, _now(), told.users, withdrawn)
+    asyncio.run(ops.put(settings, said))
+    what = "no longer acknowledged" if withdrawn else "acknowledged"
+    over = "; it is over" if told.status == "closed" else ""
+    sys.stdout.write(f"{told.incident_id}: {what}, by {visible(args.by)}{over}\n")
+    if not withdrawn and not over:
+        sys.stdout.write(f"told again when it has more than {2 * told.users:,} users\n")
+
+
+# -- silences --------------------------------------------------------------------------------------
+
+
+def silence(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Keep back what fits, for a while."""
+    settings = _settings(args, environ)
+    now_ms = int(time.time()) * 1000
+    until_ms = _until(args, now_ms)
+    if not args.note.strip():
+        raise UsageError("--note: say why, for whoever wonders where the alerts are")
+    said = Silence(
+        silence_id=f"s-{secrets.token_hex(4)}",
+        matchers=tuple(_matchers(args.matchers)),
+        since=rfc3339(now_ms),
+        until=rfc3339(until_ms),
+        by=args.by,
+        note=args.note,
+        at=rfc3339(now_ms),
+    )
+    asyncio.run(ops.put(settings, said))
+    sys.stdout.write(f"{said.silence_id}: until {said.until}, by {visible(said.by)}\n")
+
+
+def _until(args: argparse.Namespace, now_ms: int) -> int:
+    """When a silence is to end.
+
+    Raises:
+        UsageError: it is not said, or not within thirty days.
+    """
+    if (args.duration is None) == (args.until is None):
+        raise UsageError("say how long: --for 2h, or --until 2025-01-13T08:00:00Z")
+    if args.duration is not None:
+        match = re.fullmatch(r"([0-9]{1,6})([mhd])", args.duration)
+        if match is None:
+            raise UsageError(f"--for {args.duration}: not a duration, as in 30m, 2h or 7d")
+        until_ms = now_ms + int(match[1]) * _UNITS_MS[match[2]]
+    else:
+        try:
+            until_ms = epoch_ms(args.until)
+        except RecordError:
+            raise UsageError(
+                f"--until {args.until}: not a time, as in 2025-01-13T08:00:00Z"
+            ) from None
+    if not now_ms < until_ms <= now_ms + SILENCE_MS_MAX:
+        raise UsageError(
+            f"a silence until {rfc3339(until_ms)} does not end within the next 30 days; what is to "
+            "be quiet for good belongs into a route (notify.routes)"
+        )
+    return until_ms
+
+
+def _matchers(given: Sequence[str]) -> Iterator[Matcher]:
+    """Conditions as they are written: FIELD=PATTERN.
+
+    Raises:
+        UsageError: one is not of that form.
+    """
+    if len(given) > MATCHERS_MAX:
+        raise UsageError(f"{len(given)} matchers; at most {MATCHERS_MAX}")
+    for text in given:
+        field, _, pattern = text.partition("=")
+        if field not in FIELDS or not 0 < len(pattern) <= PATTERN_CHARS:
+            raise UsageError(
+                f"{visible(text)}: write FIELD=PATTERN, with FIELD of {', '.join(FIELDS)}, as in "
+                "region=US or hashtag=tiktok*"
+            )
+        yield Matcher(field, pattern)
+
+
+def unsilence(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """End a silence before its time."""
+    settings = _settings(args, environ)
+    found, _ = asyncio.run(ops.operators(settings, int(time.time() * 1000)))
+    known = found.silences.get(args.silence)
+    if known is None:
+        names = ", ".join(found.silences) or "there is none"
+        raise UsageError(f"{visible(args.silence)}: no silence in force has this id: {names}")
+    ended = Silence(
+        known.silence_id,
+        known.matchers,
+        known.since,
+        known.until,
+        args.by,
+        known.note,
+        _now(),
+        ended=True,
+    )
+    asyncio.run(ops.put(settings, ended))
+    sys.stdout.write(f"{known.silence_id}: ended, by {visible(args.by)}\n")
+
+
+def silences(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Print the silences in force."""
+    settings = _settings(args, environ)
+    now_ms = int(time.time() * 1000)
+    found, strange = asyncio.run(ops.operators(settings, now_ms))
+    rows = [
+        (
+            one.silence_id,
+            visible(", ".join(f"{m.field}={m.pattern}" for m in one.matchers), 120),
+            one.until,
+            visible(one.by),
+            visible(one.note, 120),
+        )
+        for one in found.in_force(now_ms)
+    ]
+    if rows:
+        heads = [(name, "left") for name in ("silence", "keeps back", "until", "by", "why")]
+        print_table(heads, rows, Console())
+    else:
+        sys.stdout.write("no silence is in force\n")
+    if strange:
+        sys.stderr.write(f"{strange:,} records are nothing that operators say\n")
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,109 @@
+"""What could not be delivered: kept with the reason, in the headers of Kafka Connect (KIP-298)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from streams.codec import decode_alert
+from streams.errors import RecordError
+from streams.notify import Event, Notification, Reason
+from streams.notify.subjects import subject_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from streams.kafka.frames import Headers
+
+_PREFIX = "__connect.errors."
+ROUTE = f"{_PREFIX}connector.name"
+KEY = "surgewatch.key"
+REASON = f"{_PREFIX}exception.message"
+
+
+class Letter(NamedTuple):
+    """One alert that could not be delivered to one route."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+def letters(notification: Notification, reason: str, topic: str) -> Iterator[Letter]:
+    """A letter for each alert of a notification.
+
+    Args:
+        notification: what could not be delivered.
+        reason: why.
+        topic: where its alerts are.
+    """
+    for event in notification.events:
+        headers = {
+            f"{_PREFIX}topic": topic,
+            f"{_PREFIX}partition": "0",
+            f"{_PREFIX}offset": str(event.offset),
+            ROUTE: notification.route,
+            f"{_PREFIX}task.id": "0",
+            f"{_PREFIX}stage": "TASK_PUT",
+            f"{_PREFIX}class.name": "surgewatch.notify",
+            f"{_PREFIX}exception.class.name": "DeliveryError",
+            REASON: reason,
+            KEY: notification.key,
+        }
+        yield Letter(
+            f"{notification.route}/{notification.key}".encode(),
+            event.raw,
+            tuple((name, value.encode("utf-8", "replace")) for name, value in headers.items()),
+        )
+
+
+def notifications(
+    records: Sequence[Any], routes: Mapping[str, str]
+) -> tuple[list[Notification], int]:
+    """Letters read back, one notification for each route and incident.
+
+    Args:
+        records: of the topic, in order.
+        routes: names of routes that there are, and their run-book.
+
+    Returns:
+        What is to be delivered, oldest first, and how many records could not be used.
+    """
+    events: dict[tuple[str, str], list[Event]] = {}
+    unusable = 0
+    for record in records:
+        headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+        try:
+            alert = decode_alert(record.value or b"")
+        except RecordError:
+            unusable += 1
+            continue
+        place = headers.get(ROUTE, ""), headers.get(KEY, "")
+        if place[0] not in routes or not place[1]:
+            unusable += 1
+            continue
+        events.setdefault(place, []).append(Event(alert, record.value, record.offset))
+    found = []
+    for (route, key), theirs in events.items():
+        firing = _is_firing(theirs[-1])
+        found.append(
+            Notification(
+                route=route,
+                key=key,
+                firing=firing,
+                reason=Reason.OPENED if firing else Reason.CLOSED,
+                events=tuple(theirs),
+                opened=theirs[0],
+                runbook=routes[route],
+            )
+        )
+    return found, unusable
+
+
+def _is_firing(event: Event) -> bool:
+    try:
+        subject = subject_of(event.alert, event.raw, event.offset, 0)
+    except (RecordError, msgspec.ValidationError):
+        return True
+    return subject is None or subject.firing

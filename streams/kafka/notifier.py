@@ -1,0 +1,355 @@
+"""The notifier: alerts and what operators say in, deliveries out, one process at a time.
+
+It holds no state but what is on topics: alerts, operators' words, and what each route was told
+last. One that starts reads these from their beginning, so a crash loses nothing; what was delivered
+and not yet written down is delivered again under the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+
+from streams.errors import BrokerError, SettingsError
+from streams.kafka import deadletters
+from streams.kafka.connect import broker_errors, client_options, start, stop
+from streams.kafka.topics import Topics, partitions_of
+from streams.notify import Book, encode_told, told_key
+from streams.observe import Health, Monitor
+from streams.observe.names import DeliveryMetrics, new_registry
+from streams.sinks import make_sink
+from streams.sinks.dispatch import Dispatcher
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+
+    from streams.notify import Notification, Told
+    from streams.settings import Settings
+
+log = logging.getLogger("surgewatch.notify")
+
+WAIT_MS = 500
+BEAT_S = 5.0
+TRANSACTION_TIMEOUT_MS = 60_000
+
+
+class Notifier:
+    """Delivers alerts until it is cancelled.
+
+    Args:
+        settings: all of them.
+        environ: where routes' secrets are.
+        clock: seconds since 1970.
+
+    Attributes:
+        health: what it knows of itself.
+        monitor: its metrics and health over HTTP.
+
+    Raises:
+        SettingsError: there is no route, or a secret of one is missing.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not settings.notify.routes:
+            raise SettingsError(
+                "notify.routes: there is none, so nobody would be told; write one under "
+                "[[notify.routes]] (docs/notifications.md)"
+            )
+        self._settings = settings
+        self._clock = clock
+        self._topics = Topics.of(settings)
+        self._sinks = {route.name: make_sink(route, environ) for route in settings.notify.routes}
+        self.health = Health()
+        registry = new_registry(settings)
+        self._metrics = DeliveryMetrics(registry)
+        self.monitor = Monitor(settings.metrics.listen, registry, self.health)
+
+    async def run(self) -> None:
+        """Wait for its turn, deliver while it has it.
+
+        Raises:
+            BrokerError: Kafka cannot be reached, or another notifier has taken over.
+        """
+        await self.monitor.start()
+        try:
+            for topic in (self._topics.alerts, self._topics.ops, self._topics.notified):
+                await partitions_of(self._settings, topic)
+            async with _member(self._settings, self._topics.alerts) as member:
+                while True:
+                    self.health.why_not_ready = "another notifier is at work"
+                    await member.elected.wait()
+                    await self._until_lost(member)
+        finally:
+            await asyncio.gather(*(sink.close() for sink in self._sinks.values()))
+            await self.monitor.stop()
+
+    async def _until_lost(self, member: _Member) -> None:
+        """Work until another is to."""
+        work = asyncio.create_task(self._work())
+        lost = asyncio.create_task(member.lost.wait())
+        try:
+            await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, lost):
+                task.cancel()
+            ended = await asyncio.gather(work, return_exceptions=True)
+        error = ended[0]
+        if isinstance(error, BaseExceptionGroup):
+            error = _first(error)
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            raise error
+        log.info("another notifier takes over")
+
+    async def _work(self) -> None:
+        """One turn: read what is there, then deliver."""
+        self.health.why_not_ready = "it reads what is there"
+        book = Book(self._settings.notify, self._settings.alerts.source)
+        with _taken_over(), broker_errors(self._settings):
+            async with _journal(self._settings, self._topics) as journal:
+                feed = _Feed(self._settings, self._topics, book, self._clock)
+                await feed.start()
+                try:
+                    await feed.catch_up()
+                    log.info(
+                        "notifier is at work: %d routes, %d open",
+                        len(self._sinks),
+                        sum(subject.firing for subject in book.subjects.values()),
+                    )
+                    self.health.ready()
+                    dispatcher = Dispatcher(
+                        book,
+                        self._sinks,
+                        journal,
+                        self._metrics,
+                        give_up_s=self._settings.notify.give_up_after_ms / 1000,
+                        clock=self._clock,
+                    )
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(dispatcher.run())
+                        tasks.create_task(self._follow(feed, dispatcher, book))
+                finally:
+                    await feed.stop()
+
+    async def _follow(self, feed: _Feed, dispatcher: Dispatcher, book: Book) -> None:
+        counted = 0
+        while True:
+            if await feed.read():
+                dispatcher.wake()
+            self._metrics.unreadable.inc(book.counts.unreadable - counted)
+            counted = book.counts.unreadable
+            self.health.beat()
+
+
+class _Feed:
+    """Reads the three topics into a book, each from its beginning."""
+
+    def __init__(
+        self, settings: Settings, topics: Topics, book: Book, clock: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._book = book
+        self._clock = clock
+        self._alerts = TopicPartition(topics.alerts, 0)
+        self._ops = TopicPartition(topics.ops, 0)
+        self._notified = TopicPartition(topics.notified, 0)
+
+    async def start(self) -> None:
+        """Connect."""
+        options = client_options(self._settings)
+        self._consumer = AIOKafkaConsumer(
+            **options,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        await start(self._consumer, self._settings)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await stop(self._consumer)
+
+    async def catch_up(self) -> None:
+        """Read up to where the topics end now; what was told first, since that decides the rest."""
+        for places in ([self._notified, self._ops], [self._alerts]):
+            self._consumer.assign(places)
+            await self._consumer.seek_to_beginning(*places)
+            ends = await self._consumer.end_offsets(places)
+            for place in places:
+                while await self._consumer.position(place) < ends[place]:
+                    await self.read()
+        # What routes are told from now on, the book knows by itself.
+        positions = {self._alerts: ends[self._alerts]}
+        positions[self._alerts] = await self._consumer.position(self._alerts)
+        self._consumer.assign([self._alerts, self._ops])
+        self._consumer.seek(self._alerts, positions[self._alerts])
+        await self._consumer.seek_to_beginning(self._ops)
+
+    async def read(self) -> bool:
+        """Read a little; was there anything?"""
+        found = await self._consumer.getmany(timeout_ms=WAIT_MS)
+        for place, records in found.items():
+            for record in records:
+                if record.value is not None:
+                    self._take(place, record)
+        return bool(found)
+
+    def _take(self, place: TopicPartition, record: Any) -> None:
+        now_ms = int(self._clock() * 1000)
+        if place == self._alerts:
+            self._book.alert(record.value, record.offset, now_ms)
+        elif place == self._ops:
+            self._book.said(record.value, now_ms)
+        else:
+            self._book.told(record.value)
+
+
+class _KafkaJournal:
+    """Writes what was told, and what could not be, in transactions.
+
+    Its transactional id is every notifier's: who starts fences who was at work before.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, topics: Topics) -> None:
+        self._producer = producer
+        self._topics = topics
+        self._one = asyncio.Lock()
+
+    async def write(self, told: Sequence[Told]) -> None:
+        """See ``Journal``."""
+        await self._send([], told)
+
+    async def bury(self, dead: Sequence[tuple[Notification, str]], told: Sequence[Told]) -> None:
+        """See ``Journal``."""
+        letters = [
+            letter
+            for notification, reason in dead
+            for letter in deadletters.letters(notification, reason, self._topics.alerts)
+        ]
+        await self._send(letters, told)
+
+    async def _send(self, letters: Iterable[deadletters.Letter], told: Iterable[Told]) -> None:
+        async with self._one, self._producer.transaction():
+            waiting = [
+                await self._producer.send(
+                    self._topics.deadletters,
+                    letter.value,
+                    letter.key,
+                    headers=list(letter.headers),
+                )
+                for letter in letters
+            ]
+            for one in told:
+                key = told_key(one).encode()
+                waiting.append(
+                    await self._producer.send(self._topics.notified, encode_told(one), key)
+                )
+            for sent in waiting:
+                await sent
+
+
+@contextlib.asynccontextmanager
+async def _journal(settings: Settings, topics: Topics) -> AsyncIterator[_KafkaJournal]:
+    producer = AIOKafkaProducer(
+        **client_options(settings),
+        transactional_id=f"{settings.kafka.app}-notifier",
+        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+    )
+    try:
+        await start(producer, settings)
+        yield _KafkaJournal(producer, topics)
+    finally:
+        await stop(producer)
+
+
+# -- one at a time ---------------------------------------------------------------------------------
+
+
+class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Is it this notifier's turn? The group gives the one partition of alerts to one of them."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self.elected = asyncio.Event()
+        self.lost = asyncio.Event()
+
+    async def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
+        """Another may be given it."""
+        self.elected.clear()
+        self.lost.set()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """It reads nothing by itself."""
+        self._consumer.pause(*assigned)
+        if assigned:
+            self.lost.clear()
+            self.elected.set()
+
+
+@contextlib.asynccontextmanager
+async def _member(settings: Settings, topic: str) -> AsyncIterator[_Member]:
+    kafka = settings.kafka
+    consumer = AIOKafkaConsumer(
+        **client_options(settings),
+        group_id=f"{kafka.app}-notifier",
+        enable_auto_commit=False,
+        auto_offset_reset="latest",
+        session_timeout_ms=kafka.session_timeout_ms,
+        heartbeat_interval_ms=kafka.session_timeout_ms // 3,
+    )
+    member = _Member(consumer)
+    consumer.subscribe([topic], listener=member)
+
+    async def stay() -> None:
+        while True:
+            await consumer.getmany(timeout_ms=1_000)
+
+    try:
+        await start(consumer, settings)
+        async with _beside(stay()):
+            yield member
+    finally:
+        await stop(consumer)
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Any) -> AsyncIterator[None]:
+    """Run work that never ends by itself; what goes wrong in it ends the block."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@contextlib.contextmanager
+def _taken_over() -> Any:
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+    except (ProducerFenced, IllegalOperation) as error:
+        raise BrokerError("another notifier has taken over what this one was doing") from error
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    """The first error of a group that is none."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, ProducerFenced | IllegalOperation):
+        return BrokerError("another notifier has taken over what this one was doing")
+    if isinstance(error, KafkaError):
+        return BrokerError(f"Kafka: {error!r}")
+    return error

@@ -1,0 +1,209 @@
+"""From what is due to what was delivered: a task a route, each with its own patience."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+
+from streams.notify import Outcome
+from streams.sinks.protocol import DeliveryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from streams.notify import Book, Notification, Told
+    from streams.observe.names import DeliveryMetrics
+    from streams.settings import Route
+    from streams.sinks.protocol import Sink
+
+log = logging.getLogger("surgewatch.notify")
+
+LOOK_S = 30.0
+"""The clock of the machine may have been set: it is looked again after so long at most."""
+WAIT_FIRST_S, WAIT_MAX_S, WAIT_JITTER_S = 1.0, 60.0, 1.0
+
+
+class Journal(Protocol):
+    """Where it is written down what became of notifications."""
+
+    async def write(self, told: Sequence[Told]) -> None:
+        """Write down; when it returns, it is kept."""
+
+    async def bury(self, dead: Sequence[tuple[Notification, str]], told: Sequence[Told]) -> None:
+        """Keep what could not be delivered, with the reason, and write it down; both or neither."""
+
+
+class Dispatcher:
+    """Delivers what a book says is due.
+
+    A failed attempt is followed by another look into the book: what has changed meanwhile goes
+    with it, and what is over need not be told to begin. Routes do not wait for each other.
+
+    Args:
+        book: what is due.
+        sinks: by name of the route.
+        journal: where it is written down.
+        metrics: what is counted.
+        give_up_s: what is due for longer is buried.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        sinks: Mapping[str, Sink],
+        journal: Journal,
+        metrics: DeliveryMetrics,
+        *,
+        give_up_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._book = book
+        self._sinks = sinks
+        self._journal = journal
+        self._metrics = metrics
+        self._give_up_s = give_up_s
+        self._clock = clock
+        self._routes = {route.name: route for route in book.notify.routes}
+        self._news = {name: asyncio.Event() for name in self._routes}
+        self._due_since: dict[tuple[str, str], float] = {}
+
+    def wake(self) -> None:
+        """Something has come into the book."""
+        for news in self._news.values():
+            news.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for route in self._routes.values():
+                tasks.create_task(self._serve(route))
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    async def _serve(self, route: Route) -> None:
+        sink = self._sinks[route.name]
+        resend_at = 0.0
+        while True:
+            self._news[route.name].clear()
+            if self.due(route.name):
+                await self._deliver(route, sink)
+                continue
+            if sink.resend_s is not None and self._clock() >= resend_at:
+                resend_at = self._clock() + sink.resend_s
+                await self._resend(route, sink)
+            wait = LOOK_S
+            if sink.resend_s is not None:
+                wait = min(wait, resend_at - self._clock())
+            later = self._book.next_ms(self._now_ms())
+            if later is not None:
+                wait = min(wait, later / 1000 - self._clock())
+            try:
+                async with asyncio.timeout(max(wait, 0.01)):
+                    await self._news[route.name].wait()
+            except TimeoutError:
+                pass
+
+    def due(self, name: str) -> list[Notification]:
+        """What a route is to be told now."""
+        now = self._clock()
+        found = self._book.due(self._now_ms(), name).get(name, [])
+        places = {(name, one.key) for one in found}
+        for place in [p for p in self._due_since if p[0] == name and p not in places]:
+            del self._due_since[place]
+        for place in places:
+            self._due_since.setdefault(place, now)
+        oldest = min((self._due_since[place] for place in places), default=now)
+        self._metrics.waiting.labels(name).set(len(found))
+        self._metrics.oldest.labels(name).set(now - oldest)
+        self._metrics.subjects.set(len(self._book.subjects))
+        return found
+
+    async def _deliver(self, route: Route, sink: Sink) -> None:
+        """Deliver one batch, however many attempts it takes."""
+        batch: list[Notification] = []
+
+        def give_up(_: RetryCallState) -> bool:
+            since = [self._due_since.get((route.name, one.key), self._clock()) for one in batch]
+            return self._clock() - min(since, default=self._clock()) >= self._give_up_s
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_is_worth_it),
+            wait=_wait,
+            stop=give_up,
+            before_sleep=lambda state: self._say(route, state),
+            reraise=True,
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    batch = self.due(route.name)[: sink.batch_max]
+                    if batch:
+                        await self._attempt(route, sink, batch)
+        except DeliveryError as error:
+            self._count(route, Outcome.DEAD, len(batch))
+            log.error(  # noqa: TRY400 - where in our code says nothing
+                "route %s: given up %d: %s", route.name, len(batch), error.reason
+            )
+            told = self._record(batch, Outcome.DEAD)
+            await self._journal.bury([(one, error.reason) for one in batch], told)
+        else:
+            if batch:
+                self._count(route, Outcome.DELIVERED, len(batch))
+                for one in batch:
+                    log.info("route %s: told %s: %s", route.name, one.key, one.reason.value)
+                await self._journal.write(self._record(batch, Outcome.DELIVERED))
+
+    async def _attempt(self, route: Route, sink: Sink, batch: Sequence[Notification]) -> None:
+        began = time.perf_counter()
+        try:
+            await sink.deliver(batch)
+        except DeliveryError:
+            self._metrics.attempts_failed.labels(route.name, route.to).inc()
+            raise
+        finally:
+            spent = time.perf_counter() - began
+            self._metrics.seconds.labels(route.name, route.to).observe(spent)
+
+    async def _resend(self, route: Route, sink: Sink) -> None:
+        """Tell a destination that forgets what still fires; it is tried again next time."""
+        known = self._book.refresh(route.name, self._now_ms())
+        for start in range(0, len(known), sink.batch_max):
+            try:
+                await self._attempt(route, sink, known[start : start + sink.batch_max])
+            except DeliveryError as error:
+                log.warning("route %s: not told again: %s", route.name, error.reason)
+                return
+
+    def _record(self, batch: Sequence[Notification], outcome: Outcome) -> list[Told]:
+        now_ms = self._now_ms()
+        for one in batch:
+            self._due_since.pop((one.route, one.key), None)
+        return [self._book.record(one, outcome, now_ms) for one in batch]
+
+    def _count(self, route: Route, outcome: Outcome, count: int) -> None:
+        self._metrics.deliveries.labels(route.name, route.to, outcome.value).inc(count)
+
+    def _say(self, route: Route, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        wait = state.next_action.sleep if state.next_action else 0.0
+        log.warning("route %s: %s; again in %.0f s", route.name, error, wait)
+
+
+_backoff = wait_exponential_jitter(initial=WAIT_FIRST_S, max=WAIT_MAX_S, jitter=WAIT_JITTER_S)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Longer each time, with jitter; no shorter than the destination asked for."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_s if isinstance(error, DeliveryError) else None
+    return max(_backoff(state), asked or 0.0)
+
+
+def _is_worth_it(error: BaseException) -> bool:
+    return isinstance(error, DeliveryError) and error.retry
