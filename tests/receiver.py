@@ -51,6 +51,7 @@ class Receiver:
     accepted: list[Request] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
     port: int = 0
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def url(self) -> str:
@@ -71,9 +72,16 @@ class Receiver:
         """Stop."""
         await self._runner.cleanup()
 
+    async def has(self, count: int) -> None:
+        """Wait for so many requests."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.requests) >= count)
+
     async def _take(self, request: web.Request) -> web.StreamResponse:
         came = Request(request.path_qs, dict(request.headers), await request.read())
-        self.requests.append(came)
+        async with self._news:
+            self.requests.append(came)
+            self._news.notify_all()
         answer = self.answers.popleft() if self.answers else Answer()
         await asyncio.sleep(answer.after_s)
         if answer.drop:
