@@ -8,7 +8,8 @@ from detectors.catalog import BankContext, make_bank
 from detectors.origin import Origin
 from streams.errors import SettingsError
 from streams.stages.correlate import Correlate
-from streams.stages.detect import Detect, DetectParams
+from streams.stages.detect import Detect
+from streams.stages.detect_params import DetectParams
 from streams.stages.ingest import Ingest, IngestParams
 from streams.stages.telling import CorrelateParams
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.kafka.ground import Ground
+    from streams.kafka.meters import Meters
 
 FETCHES_WAITING = 2
 
@@ -31,6 +32,7 @@ class SurgeApp(faust.App):
     """A Faust application that also runs the services of its stages."""
 
     stage_services: list[StageService]
+    meters: Meters
 
     async def on_first_start(self) -> None:
         """Make no folders: nothing of a worker is kept on a disk."""
@@ -46,18 +48,27 @@ class SurgeApp(faust.App):
 
     async def on_started(self) -> None:
         """Start the stages once Faust itself has."""
+        await self.meters.monitor.start()
         # At once: each waits for its group, for which brokers take three seconds by default.
         await asyncio.gather(*map(self.add_runtime_dependency, self.stage_services))
         await super().on_started()
 
+    async def on_stop(self) -> None:
+        """Tell nothing more."""
+        await super().on_stop()
+        await self.meters.monitor.stop()
 
-def make_app(ground: Ground, stages: Sequence[str], broker: dict[str, Any]) -> SurgeApp:
+
+def make_app(
+    ground: Ground, stages: Sequence[str], broker: dict[str, Any], meters: Meters
+) -> SurgeApp:
     """The application of a worker.
 
     Args:
         ground: what the units share.
         stages: which it runs.
         broker: how Faust connects.
+        meters: what it tells of itself.
     """
     kafka = ground.settings.kafka
     session_s = min(kafka.session_timeout_ms / 1000, SESSION_S_MAX)
@@ -74,7 +85,9 @@ def make_app(ground: Ground, stages: Sequence[str], broker: dict[str, Any]) -> S
         broker_heartbeat_interval=max(session_s / 3, 0.5),
         **broker,
     )
+    app.meters = meters
     app.stage_services = [_stage(app, ground, stage) for stage in stages]
+    meters.watch(app.stage_services)
     operators = app.topic(ground.topics.ops, value_serializer="raw", key_serializer="raw")
 
     @app.agent(operators, name="surgewatch.operators")
@@ -96,7 +109,7 @@ def _stage(app: SurgeApp, ground: Ground, stage: str) -> StageService:
         await channel.put(fetch)
 
     group_topic, spec = layout.stages(ground)[stage]
-    service = StageService(ground, stage, group_topic, spec, feed, fatal)
+    service = StageService(ground, stage, group_topic, spec, feed, fatal, app.meters.health.beat)
 
     @app.agent(channel, name=f"surgewatch.{stage}")
     async def work(fetches: Any) -> None:

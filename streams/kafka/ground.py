@@ -25,6 +25,7 @@ class Ground:
         options: how to connect.
         partitions: source partitions.
         step: called with a unit's name and each step of its rounds; tests crash there.
+        closed: called with the mean seconds that buckets took, and how many they were.
     """
 
     settings: Settings
@@ -32,6 +33,7 @@ class Ground:
     options: dict[str, Any]
     partitions: int
     step: Callable[[str, str], None] = lambda *_: None
+    closed: Callable[[float, int], None] = lambda *_: None
 
     def require_partitions(self, found: int) -> None:
         """Refuse a posts topic that has other partitions than when the worker started.

@@ -8,13 +8,15 @@ gives the same again. That is what recovery rests on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
 from streams.codec import PostDecoder, encode_alert
 from streams.codec.points import point_record
 from streams.codec.records import decode_outcome, decode_tally, encode_outcome, encode_tally
+from streams.errors import REJECT_REASONS
 from streams.events import Closed, Early, EarlyOutcome, Notice, Outcome, Seen
 from streams.kafka.frames import Assembler, Headers, frames
 from streams.kafka.rejects import reject_headers, rejected_value
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from streams.events import Reject
     from streams.kafka.topics import Topics
     from streams.settings import Settings
+
+SEVERITIES = ("info", "warning", "critical")
+OPENED = "surgewatch.incident.opened.v1"
 
 AHEAD_MAX = 500_000
 """Rows (some ten million bytes) of a source partition that may wait for slower ones."""
@@ -64,6 +69,14 @@ class Message:
     headers: Headers = ()
 
 
+class Figure(NamedTuple):
+    """One sample of a metric; ``name`` is of ``streams.observe.names``."""
+
+    name: str
+    value: float
+    labels: Mapping[str, str] = MappingProxyType({})
+
+
 class Machine(Protocol):
     """One stage, or one partition of it.
 
@@ -94,6 +107,9 @@ class Machine(Protocol):
 
     def restore(self, state: Any) -> None:
         """Go on from a kept state."""
+
+    def figures(self) -> Iterable[Figure]:
+        """What it counts, for metrics."""
 
 
 class IngestMachine:
@@ -166,6 +182,20 @@ class IngestMachine:
         """See ``Machine``."""
         self.stage.restore(state)
 
+    def figures(self) -> Iterable[Figure]:
+        """See ``Machine``."""
+        intake, labels = self.stage.intake, {"partition": str(self.partition)}
+        yield Figure("surgewatch_posts", intake.posts, labels)
+        yield Figure("surgewatch_foreign_posts", intake.foreign, labels)
+        yield Figure("surgewatch_home_posts", intake.home, labels)
+        yield Figure("surgewatch_late_posts", intake.late, labels)
+        yield Figure("surgewatch_duplicate_posts", intake.duplicate, labels)
+        yield Figure("surgewatch_hashtags_dropped", intake.hashtags_dropped, labels)
+        yield Figure("surgewatch_series_dropped", intake.series_dropped, labels)
+        for reason in REJECT_REASONS:
+            count = intake.rejected.get(reason, 0)
+            yield Figure("surgewatch_rejected_posts", count, labels | {"reason": reason})
+
 
 class DetectMachine:
     """Tallies of all source partitions to outcomes and points.
@@ -173,6 +203,7 @@ class DetectMachine:
     Attributes:
         seen: by source partition, the offset of posts up to which all was worked on.
         stalled: source partitions that were told as stalled, and the bucket since when.
+        buckets: closed since this machine was made.
     """
 
     def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
@@ -183,6 +214,7 @@ class DetectMachine:
         self._assemblers = [Assembler() for _ in range(partitions)]
         self.seen: dict[int, int] = {}
         self.stalled: dict[int, int] = {}
+        self.buckets = 0
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take tallies; see ``Machine``."""
@@ -195,6 +227,7 @@ class DetectMachine:
             record = decode_tally(data)
             if isinstance(record, Closed):
                 for outcome in self.stage.closed(record):
+                    self.buckets += 1
                     out += self._told(outcome)
             elif isinstance(record, Early):
                 self.stage.early(record)
@@ -249,6 +282,15 @@ class DetectMachine:
         for partition in range(len(self._assemblers)):
             self.stage.join(partition)
 
+    def figures(self) -> Iterable[Figure]:
+        """See ``Machine``."""
+        yield Figure("surgewatch_live_series", self.stage.rows_live)
+        for partition, through in self.stage.sources.through.items():
+            if through is not None:
+                reached_s = (through + 1) * self._bucket_ms / 1000
+                labels = {"partition": str(partition)}
+                yield Figure("surgewatch_event_time_seconds", reached_s, labels)
+
     def tell_stalled(self, partition: int, minutes: float) -> list[Message]:
         """Say that event time stands still in a source partition while posts arrive."""
         if partition in self.stalled:
@@ -287,6 +329,7 @@ class CorrelateMachine:
         self._topics = topics
         self.stage = make_correlate(settings)
         self._assembler = Assembler()
+        self._opened = dict.fromkeys(SEVERITIES, 0)
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
         """Take outcomes; see ``Machine``."""
@@ -301,6 +344,9 @@ class CorrelateMachine:
                 alerts = self.stage.early(outcome)
             else:
                 alerts = self.stage.outcome(outcome)
+                for alert in alerts:
+                    if alert.type == OPENED:
+                        self._opened[alert.data["severity"]] += 1
             out += [
                 Message(self._topics.alerts, encode_alert(alert), key=alert.id.encode())
                 for alert in alerts
@@ -327,3 +373,11 @@ class CorrelateMachine:
         """See ``Machine``."""
         stage, self._assembler = state
         self.stage.restore(stage)
+
+    def figures(self) -> Iterable[Figure]:
+        """See ``Machine``."""
+        going_on = self.stage.severities()
+        for severity in SEVERITIES:
+            labels = {"severity": severity}
+            yield Figure("surgewatch_incidents_open", going_on.count(severity), labels)
+            yield Figure("surgewatch_incidents", self._opened[severity], labels)

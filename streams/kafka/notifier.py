@@ -87,8 +87,11 @@ class Notifier:
                 await partitions_of(self._settings, topic)
             async with _member(self._settings, self._topics.alerts) as member:
                 while True:
-                    self.health.why_not_ready = "another notifier is at work"
-                    await member.elected.wait()
+                    self.health.waits_for = "another notifier is at work"
+                    while not member.elected.is_set():
+                        self.health.beat()
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(member.elected.wait(), BEAT_S)
                     await self._until_lost(member)
         finally:
             await asyncio.gather(*(sink.close() for sink in self._sinks.values()))
@@ -113,7 +116,7 @@ class Notifier:
 
     async def _work(self) -> None:
         """One turn: read what is there, then deliver."""
-        self.health.why_not_ready = "it reads what is there"
+        self.health.waits_for = "it reads what is there"
         book = Book(self._settings.notify, self._settings.alerts.source)
         with _taken_over(), broker_errors(self._settings):
             async with _journal(self._settings, self._topics) as journal:
@@ -126,7 +129,7 @@ class Notifier:
                         len(self._sinks),
                         sum(subject.firing for subject in book.subjects.values()),
                     )
-                    self.health.ready()
+                    self.health.waits_for = ""
                     dispatcher = Dispatcher(
                         book,
                         self._sinks,

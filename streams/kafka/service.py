@@ -13,10 +13,11 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from streams.kafka.log import log
+from streams.kafka.machines import Figure
 from streams.kafka.unit import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from streams.kafka.ground import Ground, Spec
     from streams.kafka.machines import Taken
@@ -63,6 +64,7 @@ class StageService(Service):
         spec: what the unit of such a partition is.
         feed: hands a fetch to the agent; waits while the agent is behind.
         fatal: called with whatever goes wrong; does not return to normal work.
+        beat: called with every turn of its loop.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class StageService(Service):
         spec: Callable[[int], Spec],
         feed: Callable[[Fetch], Awaitable[Any]],
         fatal: Callable[[BaseException], None],
+        beat: Callable[[], None] = lambda: None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -82,6 +85,8 @@ class StageService(Service):
         self._spec = spec
         self._feed = feed
         self._fatal = fatal
+        self._beat = beat
+        self._joined = False
         self._epoch = self._fed = self._worked = 0
         self._wanted: set[int] = set()
         self._units: dict[int, Unit] = {}
@@ -132,6 +137,7 @@ class StageService(Service):
 
     def assigned(self, partitions: Iterable[int]) -> None:
         """The group says which units are this worker's now."""
+        self._joined = True
         self._wanted = set(partitions)
         self._changed.set()
 
@@ -144,6 +150,28 @@ class StageService(Service):
             for unit in units.values():
                 await unit.close()
                 log.info("%s: given up", unit.spec.name)
+
+    # -- what it tells of itself -----------------------------------------------------------------
+
+    def waits_for(self) -> str:
+        """Why it is not at its work, "" if it is; who has nothing to do is ready to take over."""
+        if not self._joined:
+            return f"{self.stage}: it has not joined its group"
+        loading = self._wanted - self._units.keys()
+        return f"{self.stage}: it loads {len(loading)} units" if loading else ""
+
+    def figures(self) -> Iterator[Figure]:
+        """What its units count, how much is left to read for them, how large their state is."""
+        for unit in self._units.values():
+            yield from unit.machine.figures()
+            if unit.state_bytes:
+                labels = {"unit": unit.spec.name}
+                yield Figure("surgewatch_state_bytes", unit.state_bytes, labels)
+            for partition, position in unit.positions.items():
+                end = self._reader.highwater(TopicPartition(unit.spec.topic, partition))
+                if end is not None:
+                    labels = {"stage": self.stage, "partition": str(partition)}
+                    yield Figure("surgewatch_lag_records", max(end - position, 0), labels)
 
     # -- work ------------------------------------------------------------------------------------
 
@@ -166,6 +194,7 @@ class StageService(Service):
     async def _read(self) -> None:
         try:
             while not self.should_stop:
+                self._beat()
                 if self._changed.is_set():
                     await self._settle()
                 if not self._units:

@@ -82,6 +82,7 @@ class Unit:
         fatal: called with what goes wrong where nobody waits for it.
         machine: its stage.
         positions: by input partition, the first message that was not taken yet.
+        state_bytes: length of its latest snapshot.
     """
 
     ground: Ground
@@ -89,6 +90,7 @@ class Unit:
     fatal: Callable[[BaseException], None]
     machine: Machine = field(init=False)
     positions: dict[int, int] = field(default_factory=dict)
+    state_bytes: int = 0
     _outbox: list[Message] = field(default_factory=list)
     _outbox_bytes: int = 0
     _is_behind: bool = False
@@ -181,9 +183,12 @@ class Unit:
             await asyncio.sleep(0)
 
     def _take(self, partition: int, messages: Sequence[Taken], until: int) -> None:
-        began = time.perf_counter()
+        began, closed = time.perf_counter(), getattr(self.machine, "buckets", 0)
         said = self.machine.take(partition, messages)
-        self._worked += time.perf_counter() - began
+        spent = time.perf_counter() - began
+        self._worked += spent
+        if closed := getattr(self.machine, "buckets", 0) - closed:
+            self.ground.closed(spent / closed, closed)
         self._outbox += said
         self._outbox_bytes += sum(len(message.value or b"") for message in said)
         self.positions[partition] = until
@@ -273,6 +278,7 @@ class Unit:
         if self._snapshot_is_due():
             began = time.perf_counter()
             snapshot = kept_bytes(self.machine, self.ground.settings)
+            self.state_bytes = len(snapshot)
             self._snapshot_cost = time.perf_counter() - began
             self._snapshot_time = time.monotonic()
             self._worked, self._snapshot_wanted = 0.0, False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,9 @@ from streams.kafka.app import SurgeApp, make_app
 from streams.kafka.connect import client_options, quiet_aiokafka
 from streams.kafka.ground import Ground
 from streams.kafka.log import log
+from streams.kafka.meters import Meters
 from streams.kafka.topics import Topics
+from streams.observe import set_up_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 STOP_SECONDS = 20.0
 """A worker that was told to stop and has not by then is stuck: it is ended like one that crashed,
 which loses nothing."""
-
-_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def run(
@@ -64,7 +63,7 @@ def prepare(
             "users.key: a worker needs a key of its own, since anybody can undo hashes made with "
             "the published one: set SURGEWATCH_USERS_KEY or users.key_file to 16 to 64 secret bytes"
         )
-    _log_to_stderr()
+    set_up_logs(settings.log)
     quiet_aiokafka()
     findings = asyncio.run(topics_module.examine(settings))
     if findings.problems:
@@ -73,10 +72,16 @@ def prepare(
                 ("the topics are not as needed (surgewatch topics create):", *findings.problems)
             )
         )
+    meters = Meters(settings)
     ground = Ground(
-        settings, Topics.of(settings), client_options(settings), findings.partitions, step
+        settings,
+        Topics.of(settings),
+        client_options(settings),
+        findings.partitions,
+        step,
+        meters.times.closed,
     )
-    app = make_app(ground, stages, _broker(settings))
+    app = make_app(ground, stages, _broker(settings), meters)
     # Also for Faust's own command line, which makes the worker itself.
     app.conf.Worker = _Worker  # type: ignore[assignment]
     return app
@@ -117,9 +122,3 @@ class _Worker(faust.Worker):
         timer.daemon = True
         timer.start()
         await super().on_stop()
-
-
-def _log_to_stderr() -> None:
-    """One line for each turn of a worker's life; of libraries what went wrong."""
-    logging.basicConfig(level=logging.WARNING, format=_FORMAT)
-    log.setLevel(logging.INFO)

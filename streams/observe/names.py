@@ -29,6 +29,7 @@ PIPELINE = {
 STATE = {
     "surgewatch_lag_records": "Records of an input partition that are left to read",
     "surgewatch_watermark_age_seconds": "Time since the event time that a partition has reached",
+    "surgewatch_event_time_seconds": "Event time that a partition has reached, since 1970 UTC",
     "surgewatch_live_series": "Series that are watched",
     "surgewatch_incidents_open": "Incidents that go on, by severity",
     "surgewatch_state_bytes": "Length of the latest snapshot of a unit's state",
@@ -54,6 +55,11 @@ class CloseTimes:
             buckets=CLOSE_BUCKETS,
             registry=registry,
         )
+
+    def closed(self, seconds: float, buckets: int) -> None:
+        """So many buckets took so long each."""
+        for _ in range(buckets):
+            self.seconds.observe(seconds)
 
 
 class DeliveryMetrics:

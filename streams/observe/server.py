@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from streams.errors import SurgewatchError
 from streams.settings import split_address
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from streams.observe.health import Health
+
+log = logging.getLogger("surgewatch")
 
 
 class Monitor:
@@ -38,11 +40,7 @@ class Monitor:
         self.port: int | None = None
 
     async def start(self) -> None:
-        """Listen.
-
-        Raises:
-            SurgewatchError: the address cannot be had.
-        """
+        """Listen; where the address cannot be had it is said, and the process goes on without."""
         if not self._listen:
             return
         app = web.Application()
@@ -56,11 +54,13 @@ class Monitor:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
             await self.stop()
-            raise SurgewatchError(
-                f'metrics.listen = "{self._listen}": cannot listen there: '
-                f"{error.strerror or error}; another process may, so give each its own port "
-                '(SURGEWATCH_METRICS_LISTEN), or "" for none'
-            ) from None
+            log.warning(
+                'metrics.listen = "%s": cannot listen there: %s; going on without metrics and '
+                "health; give each process its own port (SURGEWATCH_METRICS_LISTEN)",
+                self._listen,
+                error.strerror or error,
+            )
+            return
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -74,10 +74,10 @@ class Monitor:
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
     async def _healthy(self, _: web.Request) -> web.Response:
-        return _answer(self._health.why_not_well)
+        return _answer(self._health.why_not_well())
 
     async def _ready(self, _: web.Request) -> web.Response:
-        return _answer(self._health.why_not_well or self._health.why_not_ready)
+        return _answer(self._health.why_not_ready())
 
 
 def _answer(why_not: str) -> web.Response:

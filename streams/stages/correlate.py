@@ -125,6 +125,10 @@ class Correlate:
 
     # -- state -----------------------------------------------------------------------------------
 
+    def severities(self) -> list[str]:
+        """Of each incident that goes on, its severity."""
+        return [case.incident.severity for case in self._cases if case.incident.open]
+
     def state(self) -> dict[str, Any]:
         """All that was learned from the outcomes so far; not to be changed."""
         return {"_ended": self._follow_ups.ended} | {name: getattr(self, name) for name in _STATE}

@@ -76,7 +76,10 @@ def prefix_of_module(request: pytest.FixtureRequest) -> str:
 def config(tmp_path: Path, bootstrap: str, prefix: str) -> Path:
     """A configuration file for the broker, with topics and groups of the test's own."""
     file = tmp_path / "surgewatch.toml"
-    file.write_text(f'[kafka]\nbootstrap = "{bootstrap}"\nprefix = "{prefix}"\napp = "{prefix}"\n')
+    file.write_text(
+        f'[metrics]\nlisten = ""\n'
+        f'[kafka]\nbootstrap = "{bootstrap}"\nprefix = "{prefix}"\napp = "{prefix}"\n'
+    )
     return file
 
 

@@ -34,7 +34,14 @@ MAGIC_BYTES = 4
 ALL = "read_uncommitted"
 """Whose ends are those of all messages: a commit is acknowledged before it can be seen."""
 CATCH_UP_S = 180.0
-HEADER = '[kafka]\nbootstrap = "{bootstrap}"\nprefix = "{prefix}"\napp = "{prefix}"\n'
+HEADER = """\
+[metrics]
+listen = "{listen}"
+[kafka]
+bootstrap = "{bootstrap}"
+prefix = "{prefix}"
+app = "{prefix}"
+"""
 
 
 class Input(NamedTuple):
@@ -73,15 +80,24 @@ class Pipeline:
         prefix: of its names.
         partitions: of posts.
         more: rest of the configuration, as TOML; begins in the section ``kafka``.
+        listen: where workers tell their metrics; nowhere, since several share a machine.
     """
 
     def __init__(
-        self, folder: Path, bootstrap: str, prefix: str, partitions: int, more: str = ""
+        self,
+        folder: Path,
+        bootstrap: str,
+        prefix: str,
+        partitions: int,
+        more: str = "",
+        listen: str = "",
     ) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.config = folder / "surgewatch.toml"
-        self.config.write_text(HEADER.format(bootstrap=bootstrap, prefix=prefix) + more)
+        self.config.write_text(
+            HEADER.format(listen=listen, bootstrap=bootstrap, prefix=prefix) + more
+        )
         self.settings: Settings = load(self.config, {KEY_VARIABLE: USERS_KEY})
         self.partitions = partitions
         self.topics = Topics.of(self.settings)

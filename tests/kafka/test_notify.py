@@ -52,7 +52,7 @@ async def notify(config: Path, receiver: Receiver) -> Settings:
     """Settings with two routes, to PagerDuty and to a webhook, and the topics."""
     with config.open("a") as file:
         file.write(
-            'session_timeout = "2s"\n[metrics]\nlisten = "127.0.0.1:0"\n[notify]\nmax_age = "1h"\n'
+            'session_timeout = "2s"\n[notify]\nmax_age = "1h"\n'
             'give_up_after = "1m"\n'
             '[[notify.routes]]\nname = "pager"\nto = "pagerduty"\n'
             f'url = "{receiver.url}/pager"\nsecret_env = "TEST_KEY"\n'

@@ -12,7 +12,8 @@ from detectors.scan import ScanBank
 from detectors.series import stable_hash
 from streams.events import Closed, EpisodeRecord, Intake, Notice, Outcome, Partials
 from streams.stages.cells import OpenBucket
-from streams.stages.detect import Detect, DetectParams
+from streams.stages.detect import Detect
+from streams.stages.detect_params import DetectParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

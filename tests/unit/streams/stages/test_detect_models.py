@@ -11,7 +11,8 @@ from river import anomaly, base, preprocessing
 from detectors.bank import MAKEUP
 from detectors.river_models import RiverBank
 from streams.stages.correlate import Correlate
-from streams.stages.detect import Detect, DetectParams
+from streams.stages.detect import Detect
+from streams.stages.detect_params import DetectParams
 from streams.stages.drops import Failures
 from streams.stages.telling import CorrelateParams
 from tests.unit.streams.stages.test_detect import (
