@@ -260,7 +260,7 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     """Something about the pipeline itself that operations must know.
 
     Attributes:
-        kind: ``gap``, ``stalled``, ``capped`` or ``detector``.
+        kind: ``gap``, ``stalled``, ``lag``, ``rejects``, ``clock``, ``capped`` or ``detector``.
         status: ``open`` or ``closed``.
         bucket: bucket at whose end it was noticed.
         since: bucket from which it holds.

@@ -26,6 +26,25 @@ PARTITIONS_SECONDS = 30.0
 """How often it is looked whether the posts topic has got more partitions."""
 
 
+LAG_RECORDS = 10_000
+"""Less is worked on within seconds."""
+LAG_AFTER_S = 600.0
+
+
+@dataclass
+class Lag:
+    """Is there ever more left to read? Told when it has not got less for ``LAG_AFTER_S``."""
+
+    least: int = 0
+    since: float | None = None
+
+    def grows(self, left: int, now: float) -> bool:
+        """Take in how much is left now."""
+        if left < LAG_RECORDS or self.since is None or left < self.least:
+            self.least, self.since = left, now
+        return now - self.since >= LAG_AFTER_S
+
+
 class IdleWatch:
     """Looks at the source partitions once a second, while detect is this worker's."""
 
@@ -34,6 +53,7 @@ class IdleWatch:
         self._topic = ground.topics.posts
         self._idle_since: dict[int, tuple[int, float]] = {}
         self._stands: dict[int, _Stand] = {}
+        self._lags = {partition: Lag() for partition in range(ground.partitions)}
         self._marked: dict[int, int] = {}
         self._after_marker: dict[int, int] = {}
 
@@ -65,7 +85,19 @@ class IdleWatch:
         self._ground.require_partitions(len(found or tps))
         ends = {tp.partition: end for tp, end in (await self._consumer.end_offsets(tps)).items()}
         await self._mark_idle(machine, ends)
-        return self._stalled(machine, ends)
+        return self._stalled(machine, ends) + self._lagging(machine, ends)
+
+    def _lagging(self, machine: DetectMachine, ends: Mapping[int, int]) -> list[Message]:
+        """What is left to work on, where that does not get less."""
+        now, out = time.monotonic(), []
+        for partition, end in ends.items():
+            left = max(end - machine.seen.get(partition, 0), 0)
+            grows = self._lags[partition].grows(left, now)
+            if grows:
+                out += machine.tell_lagging(partition, left)
+            elif left < LAG_RECORDS:
+                out += machine.tell_caught_up(partition)
+        return out
 
     async def _mark_idle(self, machine: DetectMachine, ends: Mapping[int, int]) -> None:
         """Give partitions in which nothing is left to read the event time of the others."""

@@ -203,6 +203,7 @@ class DetectMachine:
     Attributes:
         seen: by source partition, the offset of posts up to which all was worked on.
         stalled: source partitions that were told as stalled, and the bucket since when.
+        lagging: source partitions that were told as lagging, likewise.
         buckets: closed since this machine was made.
     """
 
@@ -214,6 +215,7 @@ class DetectMachine:
         self._assemblers = [Assembler() for _ in range(partitions)]
         self.seen: dict[int, int] = {}
         self.stalled: dict[int, int] = {}
+        self.lagging: dict[int, int] = {}
         self.buckets = 0
 
     def take(self, partition: int, messages: Sequence[Taken]) -> list[Message]:
@@ -272,6 +274,7 @@ class DetectMachine:
             "assemblers": self._assemblers,
             "seen": self.seen,
             "stalled": self.stalled,
+            "lagging": self.lagging,
         }
 
     def restore(self, state: Any) -> None:
@@ -279,6 +282,7 @@ class DetectMachine:
         self.stage.restore(state["stage"])
         self._assemblers[: len(state["assemblers"])] = state["assemblers"]
         self.seen, self.stalled = state["seen"], state["stalled"]
+        self.lagging = state["lagging"]
         for partition in range(len(self._assemblers)):
             self.stage.join(partition)
 
@@ -298,16 +302,26 @@ class DetectMachine:
         through, last = self.stage.sources.through[partition], self._last
         # What is told ends with the last bucket that has closed, so it begins there at the latest.
         self.stalled[partition] = last if through is None else min(through + 1, last)
-        details = {"partition": float(partition), "minutes": minutes}
-        return self._notice("open", partition, details)
+        return self._notice("stalled", partition, self.stalled[partition], minutes=minutes)
 
     def tell_moving(self, partition: int) -> list[Message]:
         """Say that a source partition goes on that was told as stalled."""
         if partition not in self.stalled:
             return []
-        out = self._notice("closed", partition, {"partition": float(partition)})
-        del self.stalled[partition]
-        return out
+        return self._over("stalled", partition, self.stalled.pop(partition))
+
+    def tell_lagging(self, partition: int, records: int) -> list[Message]:
+        """Say that ever more is left to work on of a source partition."""
+        if partition in self.lagging:
+            return []
+        self.lagging[partition] = self._last
+        return self._notice("lag", partition, self._last, records=float(records))
+
+    def tell_caught_up(self, partition: int) -> list[Message]:
+        """Say that no more is left of a source partition that was told as lagging."""
+        if partition not in self.lagging:
+            return []
+        return self._over("lag", partition, self.lagging.pop(partition))
 
     @property
     def _last(self) -> int:
@@ -315,10 +329,16 @@ class DetectMachine:
         known = [through for through in self.stage.sources.through.values() if through is not None]
         return max(self.stage.last, min(known, default=0))
 
-    def _notice(self, status: str, partition: int, details: dict[str, float]) -> list[Message]:
-        bucket = self._last
-        notice = Notice("stalled", status, bucket, self.stalled[partition], details)
-        return self._outcome(Outcome(bucket, [], 0.0, [], [notice], {}))
+    def _notice(self, kind: str, partition: int, since: int, **details: float) -> list[Message]:
+        given = {"partition": float(partition)} | details
+        return self._tell(Notice(kind, "open", self._last, since, given))
+
+    def _over(self, kind: str, partition: int, since: int) -> list[Message]:
+        given = {"partition": float(partition)}
+        return self._tell(Notice(kind, "closed", self._last, since, given))
+
+    def _tell(self, notice: Notice) -> list[Message]:
+        return self._outcome(Outcome(notice.bucket, [], 0.0, [], [notice], {}))
 
 
 class CorrelateMachine:

@@ -32,6 +32,7 @@ from streams.stages.gather import Gathering
 from streams.stages.lookback import Lookback
 from streams.stages.makeup import makeup
 from streams.stages.merge import Table, merge
+from streams.stages.quality import Quality
 from streams.stages.rows import Rows
 from streams.stages.silence import Silence
 
@@ -57,6 +58,7 @@ _STATE = (
     "_silence",
     "_drops",
     "_failures",
+    "_quality",
     "_pruned_day",
     "bank",
 )
@@ -94,6 +96,7 @@ class Detect:
         self._silence = Silence(self._minutes, self._per_hour)
         self._drops = Drops(params.bucket_ms)
         self._failures = Failures(params.bucket_ms)
+        self._quality = Quality(params.bucket_ms)
         self._pruned_day = -1
         parts = Parts(self._rows, self._counting, self._lookback, self._episodes, bank)
         self._early = EarlyWatch(parts, hours, params.fresh_for)
@@ -228,6 +231,8 @@ class Detect:
         in_ingest = self.sources.series_dropped(bucket)
         self._drops.cohorts = self._episodes.cohorts.dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
+        if self._quality.is_due(bucket):
+            notices += self._quality.notices(bucket, self.sources.intake(bucket))
         if self.age.is_settled(bucket):
             if self._models is not None and len(wanted := self._models.wanted()):
                 self._models.describe(bucket, makeup(table, rows, wanted))

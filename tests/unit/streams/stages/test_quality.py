@@ -1,0 +1,52 @@
+"""Rejects and wrong clocks are told when they begin, and when they end."""
+
+from __future__ import annotations
+
+from streams.events import Intake
+from streams.stages.quality import Quality
+
+MINUTE_MS = 60_000
+
+
+def look(quality: Quality, hour: int, posts: int, **rejected: int) -> list[tuple[str, str]]:
+    """What is told at the first bucket of an hour, of these counts so far."""
+    bucket = hour * 60
+    assert quality.is_due(bucket)
+    told = quality.notices(bucket, Intake(posts=posts, rejected=dict(rejected)))
+    assert not quality.is_due(bucket + 59)
+    return [(notice.kind, notice.status) for notice in told]
+
+
+def test_many_rejects_are_told_while_they_last() -> None:
+    """From 100 an hour and a twentieth of the posts on; once at each end."""
+    quality = Quality(MINUTE_MS)
+    assert look(quality, 0, 500_000, not_json=400_000) == [], "what was before counts for nothing"
+    assert look(quality, 1, 501_000, not_json=400_099) == [], "99 are too few"
+    assert look(quality, 2, 504_000, not_json=400_200) == [], "and 101 of 3,000 too small a share"
+    assert look(quality, 3, 505_000, not_json=400_310) == [("rejects", "open")]
+    assert look(quality, 4, 506_000, not_json=400_420) == []
+    assert look(quality, 5, 507_000, not_json=400_420) == [("rejects", "closed")]
+
+
+def test_wrong_clocks_are_told_for_less() -> None:
+    """A hundredth of the posts: they may well be a whole source."""
+    quality = Quality(MINUTE_MS)
+    assert look(quality, 0, 0) == []
+    assert look(quality, 1, 2_000, future=10, out_of_range=10) == [("clock", "open")]
+    assert look(quality, 2, 4_000, future=10, out_of_range=10) == [("clock", "closed")]
+
+
+def test_of_both_both_are_told() -> None:
+    """What a clock spoils is rejected, too."""
+    quality = Quality(MINUTE_MS)
+    look(quality, 0, 0)
+    assert look(quality, 1, 1_000, future=100) == [("rejects", "open"), ("clock", "open")]
+
+
+def test_figures_and_times_are_told() -> None:
+    """Since the hour before, and how much."""
+    quality = Quality(MINUTE_MS)
+    quality.notices(0, Intake())
+    (notice,) = quality.notices(60, Intake(posts=1_000, rejected={"empty": 250}))
+    assert (notice.bucket, notice.since) == (60, 0)
+    assert notice.details == {"rejected": 250.0, "posts": 1_000.0, "share": 0.25}
