@@ -5,23 +5,18 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.arguments import STAGES, count, moment, speed, stages
 from streams.cli_ops import add_operators, add_silences
 from streams.cli_parts import add_config, add_kafka, login, with_kafka
 from streams.errors import SurgewatchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-STAGES = ("ingest", "detect", "correlate")
-
-COUNT_MAX = 1_000
-"""Partitions of a topic: each costs every worker some memory."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -68,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_kafka(worker)
     worker.add_argument(
         "--stages",
-        type=_stages,
+        type=stages,
         default=STAGES,
         metavar="STAGE,…",
         help=f"what it does, of {', '.join(STAGES)} (default: all)",
@@ -86,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_operators(sub)
     add_silences(sub)
     _add_reading(
-        sub.add_parser("alerts", help="print the alerts of Kafka, one a line"),
+        sub.add_parser("alerts", help="show the alerts of Kafka"),
         sub.add_parser("record", help="write the posts topic, its markers included, to files"),
     )
     return parser
@@ -99,7 +94,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
         "alerts",
         type=Path,
         metavar="ALERTS.jsonl",
-        help="written by replay or alerts; - for standard input",
+        help="written by replay or alerts --json; - for standard input",
     )
     parser.add_argument(
         "incident", metavar="INCIDENT_ID", help="its beginning is enough, where it is unambiguous"
@@ -117,13 +112,13 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
         add_kafka(action)
         action.add_argument(
             "--partitions",
-            type=_count,
+            type=count,
             metavar="N",
             help="of posts and tallies (default: as many as there are, or 4)",
         )
     create.add_argument(
         "--replication",
-        type=_count,
+        type=count,
         metavar="N",
         help="replicas of each partition (default: 3, or as many as there are brokers)",
     )
@@ -140,7 +135,7 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--speed",
-        type=_speed,
+        type=speed,
         default=None,
         metavar="1x|60x|max",
         help="how fast event time passes (default: max)",
@@ -157,36 +152,26 @@ def _add_reading(alerts: argparse.ArgumentParser, record: argparse.ArgumentParse
         metavar="DIR",
         help="where one file a partition is made, for replay",
     )
+    alerts.description = (
+        "Prints what is going on and what was, the newest state of each incident; with --follow "
+        "each alert as it comes."
+    )
+    alerts.add_argument(
+        "--since",
+        type=moment,
+        metavar="TIME|2h",
+        help="only alerts of that event time or later, such as 2025-01-13T02:00:00Z, or of the "
+        "last 2h",
+    )
+    alerts.add_argument(
+        "--json", action="store_true", help="the alerts as they are, one a line, for programs"
+    )
     for parser, name in ((alerts, "alerts"), (record, "record")):
         parser.add_argument(
             "--follow", action="store_true", help="go on at the end, until interrupted"
         )
         add_kafka(parser)
         parser.set_defaults(run=with_kafka(name))
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?x", text) and float(text[:-1]) > 0:
-        return float(text[:-1])
-    raise argparse.ArgumentTypeError(f"{text!r} is neither max nor a factor, as in 1x or 60x")
-
-
-def _stages(text: str) -> tuple[str, ...]:
-    stages = tuple(part.strip() for part in text.split(","))
-    for stage in stages:
-        if stage not in STAGES:
-            raise argparse.ArgumentTypeError(
-                f"{stage!r} is no stage; they are {', '.join(STAGES)}, with commas between"
-            )
-    return tuple(stage for stage in STAGES if stage in stages)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= COUNT_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {COUNT_MAX:,}")
-    return int(text)
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from streams import settings as settings_module
+from streams.console.alert_table import AlertTable, Since
 from streams.console.progress import ReplayProgress
+from streams.console.screen import screen
 from streams.console.text import visible
 from streams.errors import BrokerError, UsageError
 from streams.kafka import ops, reading, topics
@@ -138,9 +140,21 @@ def _published(publisher: Publisher, seconds: float) -> str:
 
 
 def alerts(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
-    """Print the alerts."""
+    """Print the alerts, as a table or as they are."""
     settings = _settings(args, environ)
-    asyncio.run(reading.alerts(settings, sys.stdout.buffer, follow=args.follow))
+    table = AlertTable(screen(environ), follow=args.follow)
+    since = Since(args.since, _write_lines if args.json else table.take)
+    asyncio.run(reading.alerts(settings, since.take, follow=args.follow))
+    table.end()
+    if since.newest is not None and not since.kept:
+        sys.stderr.write(f"no alerts since then; the newest is of {visible(since.newest)}\n")
+    if table.unreadable:
+        sys.stderr.write(f"{table.unreadable:,} records were no alerts, and are left out\n")
+
+
+def _write_lines(lines: list[bytes]) -> None:
+    sys.stdout.buffer.writelines(line + b"\n" for line in lines)
+    sys.stdout.buffer.flush()
 
 
 def label(args: argparse.Namespace, environ: Mapping[str, str]) -> None:

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests of tests/kafka and tests/stack need from the system, on Debian and Ubuntu:
 # a Java runtime (17 or later), Maven, kcat, Alertmanager, Prometheus. Does nothing when all is
-# there. Run by root, or by who may use sudo. Where systemd runs, Debian starts the last two as
-# services, which the tests don't need: systemctl disable --now prometheus prometheus-alertmanager
+# there, and starts no service. Run by root, or by who may use sudo.
 set -euo pipefail
 
 java_version() {
@@ -60,5 +59,13 @@ for name in "${missing[@]}"; do
     packages+=("$package")
 done
 ((${#packages[@]})) || exit 0
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+# Prometheus and Alertmanager would be started, now and at each boot, and take ports 9090 and 9093.
+# Masked before they are there, they are not; the tests start programs of their own. (Who wants the
+# services: systemctl unmask.) Without systemd, the run level of maintenance says the same.
+for package in "${packages[@]}"; do
+    if [[ $package == prometheus* ]] && command -v systemctl >/dev/null; then
+        "${as_root[@]}" systemctl mask --quiet "$package.service"
+    fi
+done
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get install -q -y --no-install-recommends "${packages[@]}"

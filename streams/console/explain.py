@@ -12,7 +12,13 @@ from streams.console import capacity, phrases, reasons
 from streams.console.capacity_table import HEADS, rows_of, title_of
 from streams.console.chart import Moment, draw
 from streams.console.digest import Story, read_alerts
-from streams.console.lines import print_caution, print_facts, print_hanging, print_table
+from streams.console.lines import (
+    SEVERITY_STYLES,
+    print_caution,
+    print_facts,
+    print_hanging,
+    print_table,
+)
 from streams.console.page import page
 from streams.console.report_incident import cause, incident_section
 from streams.console.text import visible
@@ -24,8 +30,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from streams.settings import Capacity
-
-_STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 
 
 def story_of(alerts: Sequence[Mapping[str, Any]]) -> Story | None:
@@ -88,7 +92,7 @@ def _section(title: str, console: Console) -> None:
 def _print_title(story: Story, console: Console) -> None:
     data = story.data
     severity = visible(str(data["severity"]), 10)
-    prefix = Text(f"{severity.upper()}  ", style=_STYLES.get(severity, "bold"))
+    prefix = Text(f"{severity.upper()}  ", style=SEVERITY_STYLES.get(severity, "bold"))
     words = Text(phrases.cause(data), style="bold")
     status = phrases.STATUS_WORDS.get(data["status"], "unknown")
     words.append(f"  ({status})", style="not bold")

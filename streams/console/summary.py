@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from streams.console import phrases, reasons, verdict
-from streams.console.lines import print_caution, print_facts, print_hanging
+from streams.console.lines import (
+    SEVERITY_STYLES,
+    print_caution,
+    print_facts,
+    print_hanging,
+)
 from streams.console.text import visible
 from streams.stages.follow_up import FOLLOW_UP
 
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
 
 INCIDENTS_SHOWN = 20
 PIPELINE_SHOWN = 20
-_STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 
 
 def print_summary(summary: Summary, console: Console) -> None:
@@ -138,7 +142,7 @@ def _print_incident(
     data: phrases.Data, follow_ups: Sequence[phrases.Data], console: Console
 ) -> None:
     severity = str(data["severity"])
-    title = Text(visible(severity, 10).upper() + "  ", style=_STYLES.get(severity, "bold"))
+    title = Text(visible(severity, 10).upper() + "  ", style=SEVERITY_STYLES.get(severity, "bold"))
     words = Text(phrases.cause(data), style="bold")
     words.append(f"  ({phrases.STATUS_WORDS.get(data['status'], 'unknown')})", style="not bold")
     print_hanging(title, words, console)
@@ -187,7 +191,7 @@ def _incident_entry(alert: Mapping[str, Any]) -> Text:
     data = alert["data"]
     severity = str(data["severity"])
     text = Text()
-    text.append(visible(severity, 10).upper(), style=_STYLES.get(severity, "bold"))
+    text.append(visible(severity, 10).upper(), style=SEVERITY_STYLES.get(severity, "bold"))
     text.append(f" {phrases.cause(data)}", style="bold")
     text.append(f"\n{_news(alert)}")
     for reservation in phrases.reservations(data):

@@ -79,20 +79,24 @@ async def read(
                     raise BrokerError(f"{topic}: has got more partitions; start anew")
 
 
-async def alerts(settings: Settings, out: BinaryIO, *, follow: bool) -> None:
-    """Write the alerts as they are, one a line.
+async def alerts(settings: Settings, take: Callable[[list[bytes]], None], *, follow: bool) -> None:
+    """Read the alerts.
+
+    Args:
+        settings: all of them.
+        take: called with some of them as they are, each on one line and without its end.
+        follow: go on at the end.
 
     Raises:
         BrokerError: Kafka cannot be reached, or there is no such topic.
     """
     topic = Topics.of(settings).alerts
 
-    def take(_: int, records: Sequence[Any]) -> None:
-        out.writelines(_line(record.value) for record in records if record.value is not None)
-        out.flush()
+    def taken(_: int, records: Sequence[Any]) -> None:
+        take([_line(one.value).removesuffix(b"\n") for one in records if one.value is not None])
 
     count = await partitions_of(settings, topic)
-    await read(settings, topic, take, partitions=count, follow=follow)
+    await read(settings, topic, taken, partitions=count, follow=follow)
 
 
 class Recorder:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import json
 import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -20,7 +21,7 @@ from streams.kafka.connect import client_options, connected
 from streams.kafka.reading import Recorder, alerts
 from streams.kafka.topics import Topics, create
 from streams.logs import open_log
-from tests.harness import post
+from tests.harness import SCHEMAS, post
 from tests.kafka.reader import WAIT_S, running, send, values
 
 if TYPE_CHECKING:
@@ -117,21 +118,21 @@ async def test_only_what_is_committed(settings: Settings, topics: Topics) -> Non
         await producer.abort_transaction()
         async with producer.transaction():
             await producer.send_and_wait(topics.alerts, b'{"a":3}')
-        out = io.BytesIO()
+        found: list[bytes] = []
         async with asyncio.timeout(WAIT_S):
-            await alerts(settings, out, follow=False)
-    assert out.getvalue() == b'{"a":1}\n{"a":3}\n'
+            await alerts(settings, found.extend, follow=False)
+    assert found == [b'{"a":1}', b'{"a":3}']
 
 
 async def test_alerts_over_a_restart(broker: Broker, settings: Settings, topics: Topics) -> None:
     """Who follows the alerts gets them all once, though the broker was restarted meanwhile."""
-    out = io.BytesIO()
+    found: list[bytes] = []
     await send(settings, topics.alerts, b"1")
-    task = asyncio.create_task(alerts(settings, out, follow=True))
-    await until(lambda: out.getvalue() == b"1\n")
+    task = asyncio.create_task(alerts(settings, found.extend, follow=True))
+    await until(lambda: found == [b"1"])
     await asyncio.to_thread(broker.restart)
     await send(settings, topics.alerts, b"2", b"3")
-    await until(lambda: out.getvalue() == b"1\n2\n3\n")
+    await until(lambda: found == [b"1", b"2", b"3"])
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -155,8 +156,11 @@ def test_commands(surgewatch: Command, made: Topics, settings: Settings, config:
     """The commands say what they did; a second recording does not overwrite the first."""
     asyncio.run(send(settings, made.alerts, b'{"a":1}', None, b'{"a":2}'))
     asyncio.run(send(settings, made.posts, GOOD))
-    printed = surgewatch("alerts", "--config", config)
+    printed = surgewatch("alerts", "--json", "--config", config)
     assert (printed.code, printed.out, printed.err) == (0, b'{"a":1}\n{"a":2}\n', "")
+    shown = surgewatch("alerts", "--config", config)
+    assert (shown.code, shown.out) == (0, b"")
+    assert shown.message == "2 records were no alerts, and are left out"
     directory = config.parent / "a" / "b"
     for _ in range(2):  # the second time over empty files
         recorded = surgewatch("record", "--out", directory, "--config", config)
@@ -167,6 +171,23 @@ def test_commands(surgewatch: Command, made: Topics, settings: Settings, config:
     again = surgewatch("record", "--out", directory, "--config", config)
     assert (again.code, again.out) == (2, b"")
     assert "posts-007.jsonl: is there already; name another directory" in again.message
+
+
+def test_alerts_are_a_table(
+    surgewatch: Command, made: Topics, settings: Settings, config: Path
+) -> None:
+    """One line an incident for people; a time to begin with; the alerts themselves on request."""
+    examples = json.loads((SCHEMAS / "alert.schema.json").read_text("utf-8"))["examples"]
+    opened, updated, peaked = (orjson.dumps(alert) for alert in examples[:3])
+    asyncio.run(send(settings, made.alerts, opened, updated, peaked))
+    shown = surgewatch("alerts", "--config", config).out.decode().splitlines()
+    assert [line.split()[0] for line in shown] == ["time", "2025-01-13"]
+    assert shown[1].split()[2:5] == ["critical", "peaked", "48,210"]
+    since = surgewatch("alerts", "--since", "2025-01-13T02:55:00Z", "--json", "--config", config)
+    assert since.out.splitlines() == [updated, peaked]
+    none = surgewatch("alerts", "--since", "1h", "--config", config)
+    assert (none.code, none.out) == (0, b"")
+    assert none.message == "no alerts since then; the newest is of 2025-01-13T19:30:00Z"
 
 
 @pytest.mark.parametrize("command", [["alerts"], ["record", "--out", "rec"]])
@@ -183,7 +204,7 @@ def test_followed_until_interrupted(
 ) -> None:
     """Alerts come as they are written, until Ctrl-C, or until nobody reads them any more."""
     asyncio.run(send(settings, made.alerts, b"1"))
-    with running("alerts", "--follow", "--config", config) as process:
+    with running("alerts", "--follow", "--json", "--config", config) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == b"1\n"

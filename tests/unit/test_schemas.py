@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from streams.codec.ops import decode_said, encode_ack, encode_silence
 from streams.errors import REJECT_REASONS
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
-NAMES = ("post", "alert", "series", "reject", "label")
+NAMES = ("post", "alert", "series", "reject", "label", "ack", "silence", "notified")
 OPENED, UPDATED, PEAKED, CLOSED, GAP, STALLED, CAPPED = range(7)
 FOLLOW_UP = 10
 REMOVED = object()
@@ -298,3 +299,39 @@ LABEL_VIOLATIONS = [
 def test_planted_label_violation_is_refused(path: str, value: Any) -> None:
     """One wrong value in a good label is refused."""
     assert errors("label", planted("label", 0, path, value))
+
+
+OPS_VIOLATIONS = [
+    ("ack", "subject", "label/in-f763f7587fad1aee"),
+    ("ack", "type", "surgewatch.ops.label.v1"),
+    ("ack", "data.incident_id", "in-1"),
+    ("ack", "data.users", -1),
+    ("ack", "data.users", 1.5),
+    ("ack", "data.by", ""),
+    ("ack", "data.withdrawn", REMOVED),
+    ("silence", "subject", "silence/s-1"),
+    ("silence", "data.matchers", []),
+    ("silence", "data.matchers.0.field", "user"),
+    ("silence", "data.matchers.0.pattern", ""),
+    ("silence", "data.until", REMOVED),
+    ("silence", "data.note", ""),
+    ("notified", "route", "No Such"),
+    ("notified", "outcome", "lost"),
+    ("notified", "firing", "yes"),
+    ("notified", "at_ms", "2025"),
+    ("notified", "key", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "value"), OPS_VIOLATIONS)
+def test_planted_ops_violation_is_refused(name: str, path: str, value: Any) -> None:
+    """One wrong value in what operators say, or the notifier remembers, is refused."""
+    assert errors(name, planted(name, 0, path, value))
+
+
+def test_ops_examples_are_read() -> None:
+    """The program reads the examples, and says the same again."""
+    for name, encode in (("ack", encode_ack), ("silence", encode_silence)):
+        example = load(name)["examples"][0]
+        said = decode_said(json.dumps(example).encode())
+        assert json.loads(encode(said, "surgewatch")) == example  # type: ignore[operator]

@@ -131,6 +131,9 @@ def test_feed_tells_the_story_in_order(alerts: list[Alert]) -> None:
         ("2025-01-14 07:00", "CAPPED"),
         ("2025-01-14 07:01", "DETECTOR"),
         ("2025-01-17 04:00", "FOLLOWUP"),
+        ("2025-01-14 06:30", "LAG"),
+        ("2025-01-14 06:40", "REJECTS"),
+        ("2025-01-14 06:50", "CLOCK"),
     ]
     assert "830 users since 2025-01-13 02:14" in text
     assert "over after 2 d 1 h" in text
