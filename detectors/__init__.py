@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from detectors.budget_filter import BudgetFilter
     from detectors.catalog import BankContext, make_bank, names
-    from detectors.checks import check_bank, check_detector
+    from detectors.checks import check_bank
     from detectors.one_series import SeriesDetector
+    from detectors.river_checks import check_detector
     from detectors.surge_scan import SurgeScan
 
 __all__ = [
@@ -46,7 +47,7 @@ _HOME = {
     "SeriesDetector": "one_series",
     "SurgeScan": "surge_scan",
     "check_bank": "checks",
-    "check_detector": "checks",
+    "check_detector": "river_checks",
     "make_bank": "catalog",
     "names": "catalog",
 }

@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detectors.bank import Bank, FloatArray, IntArray, Makeup, ModelBank, Scores, Verdict
-from detectors.scan import MODEL_HOURS
 from detectors.tail import Tail
+from detectors.thresholds import believed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,10 +157,7 @@ class CombinedBank:
 
     @property
     def _threshold(self) -> float:
-        learned = self._tail.threshold
-        if self._how is not How.WEIGHTED or learned >= 1.0:
-            return 1.0
-        return learned + (1.0 - learned) * MODEL_HOURS / (MODEL_HOURS + self._tail.evidence)
+        return 1.0 if self._how is not How.WEIGHTED else min(believed(1.0, self._tail), 1.0)
 
     def _combined(self, ratios: FloatArray) -> tuple[FloatArray, IntArray]:
         """The score of each row, and the number of the part that decides it.

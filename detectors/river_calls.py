@@ -83,6 +83,15 @@ class Kind:
             raise ArithmeticError(f"the score is {score}")
         if score == 0.0:
             return -math.inf
+        read = self._read(detector, score, limit, x, count)
+        if not math.isfinite(read):
+            raise ArithmeticError(f"the score is {score}, of an error of {read} times its limit")
+        return read
+
+    def _read(
+        self, detector: Any, score: float, limit: float, x: dict[str, float], count: float
+    ) -> float:
+        """The score on a scale without an upper bound; see the class."""
         if score >= 1.0 and limit > 0.0:
             return self._error(core(detector), x, count) / limit
         if self.normal:

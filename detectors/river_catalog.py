@@ -40,6 +40,9 @@ DRIFT: dict[str, dict[str, Any]] = {
 OWN = "surgewatch.detectors"
 
 SEED = 0
+TREE_HEIGHT_MAX = 20
+NODES_MAX = 1 << 21
+"""Of the trees of one series: some hundreds of MB. River makes them all with the first sample."""
 _TRIAL_COUNTS = (0.0, 3.0, 1.0, 7.0)
 
 
@@ -81,17 +84,27 @@ def make_river(name: str, parameters: Mapping[str, object], *, path: str) -> Any
     if "seed" in signature:
         arguments.setdefault("seed", SEED)
     made = _build(cls, name, path, arguments)
-    _refuse_mute(name, path, arguments)
+    _refuse_useless(name, path, arguments)
     return _ready(made)
 
 
-def _refuse_mute(name: str, path: str, arguments: Mapping[str, Any]) -> None:
-    """Refuse what River 0.26 accepts and then never learns or never scores."""
+def _refuse_useless(name: str, path: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse what River 0.26 accepts and then never learns, never scores or fills the memory."""
     if name.endswith(".ThresholdFilter") and not arguments.get("protect_anomaly_detector", True):
         raise UnknownParameter(
             f"{name} with {path}protect_anomaly_detector = false never learns; leave the parameter"
             " out, or name the detector inside the filter instead"
         )
+    if name.endswith(".HalfSpaceTrees"):
+        trees, height = arguments.get("n_trees", 10), arguments.get("height", 8)
+        if isinstance(trees, int) and isinstance(height, int):
+            nodes = trees << (height + 1) if 0 < height <= TREE_HEIGHT_MAX else 0
+            if not (trees > 0 and 0 < nodes <= NODES_MAX):
+                raise UnknownParameter(
+                    f"{name} with {path}n_trees = {trees} and {path}height = {height}: both must be"
+                    f" 1 or more, and n_trees * 2**(height + 1), the nodes that each series has in"
+                    f" memory, at most {NODES_MAX:,}"
+                )
     window, grace = arguments.get("window_size"), arguments.get("grace_period", 100)
     if name.endswith(".GaussianScorer") and window and window < grace:
         raise UnknownParameter(

@@ -3,17 +3,11 @@
 For windows of one bucket to twelve hours that end now, the fresh users of the window are compared
 with their expectation (``detectors.ratio``); the largest ratio over the windows is the score.
 
-By Chernoff's bound a quiet series exceeds a score ``s`` in one window with a probability of at
-most ``exp(-s)``, and the windows that end in one bucket overlap so much that together they exceed
-it hardly more often (``benchmarks/detection/quiet.py``), so the budget asks for a threshold of
-``ln(chances a week / budget)``, and a bit more, since users come in groups. Real series are
-burstier than the model, or milder: the longer the scores of the past have been seen, the more the
-threshold follows their tail.
+What score is an alarm stands in ``detectors.thresholds``.
 """
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +16,7 @@ import numpy as np
 from detectors.bank import NO_ROWS, NO_USERS, FloatArray, IntArray, Scores, Verdict
 from detectors.baseline import Baseline, overlap
 from detectors.ratio import log_likelihood_ratio, single_ratio, single_upper, upper_count
-from detectors.tail import Tail
+from detectors.thresholds import Thresholds
 from detectors.week import HOURS
 from detectors.windows import WindowSums
 
@@ -30,22 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WINDOW_MINUTES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 240, 480, 720)
-BURSTS = 5.0
-"""Chances that a bucket with users gives, until a tail has been learned: users are not quite
-independent of each other, and what is usual is not quite known."""
-
 YOUNG_USERS = 1.0
 """A series that is remembered to have brought fewer users than this is young: it has no history
 that could say how bursty it is, so young series share one tail."""
 LOOK_FROM_USERS = 3
 """Smaller windows say nothing, not even to the tail of scores."""
-UNPROVEN = (1.0, 1.8)
-"""Until a tail has been learned, how much longer than modelled it is taken to be: young hashtags
-come in bursts, the model knows only chance."""
-MODEL_HOURS = 168.0
-"""The model weighs as much as so many hours of scores that are smaller than it says."""
-TAIL_LAG_HOURS = 12
-"""A wave shows in the scores hours before it passes the threshold; scores so young don't count."""
 TAIL_AFTER_HOURS = 12.0
 """Before so much has been learned, scores say more of our ignorance than of the series."""
 UPPER_FROM = 0.3
@@ -69,9 +52,6 @@ class ScanBank:
         false_incidents_per_week: the budget over all series.
         min_users: a window with fewer fresh users never scores.
         fresh_for_buckets: how long a user stays counted; the backlog after a gap ends with it.
-
-    Attributes:
-        threshold: the score that the budget asks for if quiet series behaved exactly as modelled.
     """
 
     def __init__(
@@ -100,13 +80,8 @@ class ScanBank:
         self._gap: tuple[int, int] | None = None
         self._overlaps: dict[int, FloatArray] = {}
         self._look_from = min(min_users, LOOK_FROM_USERS)
-        # Grown and young series spend half the budget each.
-        self._share = share = false_incidents_per_week / 2.0
-        self._tails = [
-            Tail(bucket_minutes, share, lag_blocks=TAIL_LAG_HOURS, shape_max=0.0) for _ in range(2)
-        ]
+        self._thresholds = Thresholds(bucket_minutes, false_incidents_per_week)
         self._seen = UNSEEN
-        self.expose(1_000.0)
 
     def __getstate__(self) -> dict[str, Any]:
         """The state that matters: swept up to the next bucket, without what is only remembered."""
@@ -116,12 +91,9 @@ class ScanBank:
 
     def restore(self, other: ScanBank) -> None:
         """See ``Bank.restore``."""
-        own = {name: getattr(self, name) for name in ("min_users", "_look_from", "_share")}
-        tails = self._tails
+        own = {name: getattr(self, name) for name in ("min_users", "_look_from", "_thresholds")}
         self.__dict__.update(other.__dict__ | own)
-        for tail, learned in zip(tails, other._tails, strict=True):
-            tail.restore(learned)
-        self._tails = tails
+        self._thresholds.restore(other._thresholds)
 
     # -- protocol: rows ------------------------------------------------------------------------
 
@@ -170,20 +142,12 @@ class ScanBank:
 
     def expose(self, tests_per_week: float) -> None:
         """See ``Bank.expose``."""
-        self.threshold = math.log(max(BURSTS * tests_per_week / self._share, 20.0))
+        self._thresholds.expose(tests_per_week)
 
-    def _threshold(self, group: int) -> float:
-        """Threshold of the grown (0) or the young (1) series.
-
-        A longer tail than modelled is believed at once, a shorter one as its evidence grows.
-        """
-        modelled, tail = self.threshold, self._tails[group]
-        learned = tail.threshold
-        if learned == math.inf:
-            return modelled * UNPROVEN[group]
-        if learned >= modelled:
-            return learned
-        return learned + (modelled - learned) * MODEL_HOURS / (MODEL_HOURS + tail.evidence)
+    @property
+    def threshold(self) -> float:
+        """The score that the budget asks for if quiet series behaved exactly as modelled."""
+        return self._thresholds.modelled
 
     def _overlap(self, bucket: int) -> FloatArray:
         """Hours of the day of every window that ends with ``bucket``; the same every day."""
@@ -268,7 +232,7 @@ class ScanBank:
         ratio = np.where(observed >= self.min_users, ratio, 0.0)
         best = np.argmax(ratio, axis=1)
         pick = np.arange(len(at))
-        threshold[at] = np.where(young, self._threshold(1), self._threshold(0))
+        threshold[at] = np.where(young, self._thresholds.of(1), self._thresholds.of(0))
         scores.score[at] = ratio[pick, best]
         scores.observed[at] = observed[pick, best]
         scores.expected[at] = expected[pick, best]
@@ -301,7 +265,7 @@ class ScanBank:
     ) -> None:
         """Write the scores of a few rows, one by one: many times as fast as by array."""
         baseline, spans, min_users, seen = self.baseline, self._spans, self.min_users, [0.0, 0.0]
-        thresholds = (self._threshold(0), self._threshold(1))
+        thresholds = (self._thresholds.of(0), self._thresholds.of(1))
         expected = self._expected(bucket, rows[noted]).tolist()
         for i, means in zip(noted, expected, strict=True):
             row, newest, share = rows.item(i), fresh.item(i), precision.item(i)
@@ -341,7 +305,7 @@ class ScanBank:
             expected = self._expected(bucket, rows[some])
             dispersion = self.baseline.dispersion[rows[some], None]
             ratio = log_likelihood_ratio(observed[some], expected, dispersion)
-            over[some] = ratio.max(axis=1) >= min(self._threshold(0), self._threshold(1))
+            over[some] = ratio.max(axis=1) >= min(self._thresholds.of(0), self._thresholds.of(1))
         return over
 
     def judge(self, bucket: int, row: int, fresh: FloatArray, precision: float) -> Verdict | None:
@@ -355,7 +319,7 @@ class ScanBank:
         allowed = (bucket + 1 - self.windows >= earliest) & (observed >= self.min_users)
         ratio = np.where(allowed, ratio, 0.0)
         best = int(np.argmax(ratio))
-        threshold = self._threshold(int(self.baseline.mass[row] < YOUNG_USERS))
+        threshold = self._thresholds.of(int(self.baseline.mass[row] < YOUNG_USERS))
         if ratio[best] < threshold:
             return None
         upper = self._upper(
@@ -378,7 +342,7 @@ class ScanBank:
         baseline = self.baseline
         expected = baseline.expected_at(rows, buckets // self._per_hour) * self.bucket_hours
         young = baseline.mass[rows] < YOUNG_USERS
-        threshold = np.where(young, self._threshold(1), self._threshold(0))
+        threshold = np.where(young, self._thresholds.of(1), self._thresholds.of(0))
         return expected, self._upper(expected, baseline.dispersion[rows], threshold)
 
     def learn_many(self, bucket: int, rows: IntArray, fresh: FloatArray) -> None:
@@ -389,7 +353,7 @@ class ScanBank:
             self.score_many(bucket, rows, fresh, np.ones(len(rows)))
         if self.baseline.age_hours >= TAIL_AFTER_HOURS:
             for group, best in enumerate(self._seen[1:]):
-                self._tails[group].add_peak(best or -math.inf, self._threshold(group))
+                self._thresholds.learn(group, best)
         self._sums.add(bucket, rows, fresh)
         self.baseline.observe(bucket // self._per_hour, rows, fresh, self.bucket_hours)
         self._next = bucket + 1
@@ -408,8 +372,7 @@ class ScanBank:
             else:
                 self.baseline.observe(hour, NO_ROWS, NO_USERS, 0.0 if missing else hours)
                 if not missing and self.baseline.age_hours >= TAIL_AFTER_HOURS:
-                    for tail in self._tails:
-                        tail.add_empty(end - bucket + 1)
+                    self._thresholds.learn_empty(end - bucket + 1)
             bucket = end + 1
         if missing:
             if self._gap is not None and self._gap[1] + 1 >= first:

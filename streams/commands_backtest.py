@@ -72,10 +72,10 @@ def backtest(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     first = settings_module.load(args.config, environ)
     second = None if args.against is None else settings_module.load(args.against, environ)
     sweep = [] if args.sweep is None else _sweep(args, environ)
-    knowledge = read_knowledge(args.truth, args.labels)
     outputs = {"--report": args.report}
     check_inputs(args.logs, [args.config, args.against, args.truth, args.labels], outputs)
     check_outputs(outputs)
+    knowledge = read_knowledge(args.truth, args.labels)
     rows = SeriesAccumulator() if args.report else None
     sides = [first] if second is None else [first, second]
     came = _replay_all([*sides, *(each for _, each in sweep)], args.logs, knowledge.series, rows)
@@ -118,10 +118,10 @@ def calibrate_budget(args: argparse.Namespace, environ: Mapping[str, str]) -> No
         LogError: nothing of the history can be judged.
     """
     settings = settings_module.load(args.config, environ)
-    knowledge = read_knowledge(None, args.labels)
     outputs = {"--out": args.out}
     check_inputs(args.logs, [args.config, args.labels], outputs)
     check_outputs(outputs)
+    knowledge = read_knowledge(None, args.labels)
     budget = settings.alerts.false_incidents_per_week
     tried = settings_to_try(budget, settings_module.FALSE_INCIDENTS_MAX)
     several = [

@@ -40,7 +40,7 @@ def check_inputs(
         UsageError: an output is one of the inputs, or standard input is to be read twice.
     """
     paths = [Path(log) for log in logs] + [path for path in others if path is not None]
-    if logs.count("-") > 1:
+    if [str(path) for path in paths].count("-") > 1:
         raise UsageError("-: standard input can be read once; give it once, or give files")
     for output in outputs.values():
         if not output or not Path(output).is_file():

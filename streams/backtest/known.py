@@ -202,7 +202,8 @@ class Finder:
         """
         if self._last is not None:
             return self._last
-        near = difflib.get_close_matches(self.incident_id, self._ids, n=1)
+        begins = [name for name in self._ids if name.startswith(self.incident_id)]
+        near = begins or difflib.get_close_matches(self.incident_id, self._ids, n=1)
         if near:
             hint = f"did you mean {near[0]}?"
         elif self._ids:

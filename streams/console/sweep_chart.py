@@ -67,16 +67,18 @@ def _places(count: int) -> list[float]:
 
 
 def _panel(name: str, values: list[float | None], top: int) -> Iterable[str]:
-    most = max((value for value in values if value is not None), default=0.0) or 1.0
-    low = min((value for value in values if value is not None), default=0.0)
-    base = min(0.0, low)
+    known = [value for value in values if value is not None]
+    base = min(0.0, *known)  # a delay may be negative: ahead of the onset that a label holds
+    most = max(0.0, *known)
+    if most == base:
+        most = 1.0
     bottom = top + _HEAD + _PLOT
 
     def y(value: float) -> float:
         return bottom - _PLOT * (value - base) / (most - base)
 
     yield f'<text class="mark" x="0" y="{top + 14}">{name}</text>'
-    yield f'<line class="base" x1="0" x2="100%" y1="{y(base):.1f}" y2="{y(base):.1f}"/>'
+    yield f'<line class="base" x1="0" x2="100%" y1="{y(0.0):.1f}" y2="{y(0.0):.1f}"/>'
     points = [
         (place, y(value), value)
         for place, value in zip(_places(len(values)), values, strict=True)

@@ -32,6 +32,7 @@ from streams.stages.gather import Gathering
 from streams.stages.lookback import Lookback
 from streams.stages.makeup import makeup
 from streams.stages.merge import Table, merge
+from streams.stages.points import points_of
 from streams.stages.quality import Quality
 from streams.stages.rows import Rows
 from streams.stages.silence import Silence
@@ -41,11 +42,6 @@ if TYPE_CHECKING:
     from streams.stages.detect_params import DetectParams
 
 LOOKBACK_HOURS = 12.0
-ROOM_KEPT = 0.75
-"""Share of the live series that stays when the limit is reached, so that it is not reached anew
-with every bucket."""
-USED_MIN = 0.5
-"""Idle series are forgotten when they are the larger half: moving all others takes time."""
 
 _STATE = (
     "_rows",
@@ -335,23 +331,8 @@ class Detect:
     def _points(
         self, bucket: int, keys: list[str], scored: IntArray, counts: FloatArray, scores: Scores
     ) -> dict[str, Point]:
-        """The bucket as points of some series."""
-        rows = np.array([self._rows.of[key] for key in keys], dtype=np.int64)
-        at = np.searchsorted(scored, rows)
-        expected, upper = self.bank.band(np.full(len(rows), bucket, dtype=np.int64), rows)
-        return {
-            key: Point(
-                series=key,
-                bucket=bucket,
-                observed=float(counts[i]),
-                expected=float(expected[n]),
-                upper=float(upper[n]),
-                score=float(scores.score[i]),
-                threshold=float(scores.threshold[i]),
-                open=key in self._episodes.running,
-            )
-            for n, (key, i) in enumerate(zip(keys, at.tolist(), strict=True))
-        }
+        rows = {key: self._rows.of[key] for key in keys}
+        return points_of(bucket, rows, scored, counts, scores, self.bank, self._episodes.running)
 
     def _outcome(
         self,
@@ -377,20 +358,12 @@ class Detect:
 
     def _make_room(self, bucket: int, series: list[str]) -> None:
         """Once a day forget idle series, if many; at the limit the lightest, and count those."""
-        day = bucket * self.params.bucket_ms // 86_400_000
-        count, limit = len(self._rows), self.params.live_series
-        new = self._rows.missing(series) if count + len(series) > limit else 0
-        full = count + new > limit
-        if day == self._pruned_day and not full:
-            return
-        self._pruned_day = day
-        weight = self.bank.weight()
-        if not full and np.count_nonzero(weight) > USED_MIN * count:
-            return
+        day, count = bucket * self.params.bucket_ms // 86_400_000, len(self._rows)
+        tidy, self._pruned_day = day != self._pruned_day, day
         always = {self._rows.of[key] for key in self._episodes.running}
-        rows_max = max(min(limit - new, round(ROOM_KEPT * limit)), 0) if full else count
-        kept = self._rows.heaviest(weight, rows_max, always)
-        self._drops.series += int(np.count_nonzero(weight)) - int(np.count_nonzero(weight[kept]))
+        limit = self.params.live_series
+        kept, dropped = self._rows.room(series, limit, self.bank.weight, always, tidy=tidy)
+        self._drops.series += dropped
         if len(kept) < count:
             self._rows.keep(kept)
             self._counting.keep(kept, count)

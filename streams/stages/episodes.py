@@ -176,16 +176,7 @@ class Episodes:
         moved = episode.move(sign)
         crowd = running.crowd
         users = crowd.users
-        tell = (
-            before is not None
-            or moved
-            or users >= TELL_GROWN * running.told_users
-            or crowd.posts >= TELL_GROWN * running.told_posts
-            or point.bucket - running.told_bucket >= self.hour
-        )
-        if tell:
-            running.told_users, running.told_posts = users, crowd.posts
-            running.told_bucket = point.bucket
+        tell = _is_to_tell(running, point.bucket, before is not None or moved, self.hour)
         observed, expected, upper, window = verdict
         over = episode.state is State.QUIET
         record = EpisodeRecord(
@@ -234,6 +225,28 @@ class Episodes:
                 day_buckets=24 * self.hour,
             )
         )
+
+
+def _is_to_tell(running: Running, bucket: int, news: bool, hour: int) -> bool:
+    """Is it told with a bucket who takes part? If so it is noted what is told.
+
+    Args:
+        running: the episode.
+        bucket: the bucket.
+        news: has the episode just opened or moved?
+        hour: buckets in an hour.
+    """
+    crowd = running.crowd
+    due = (
+        news
+        or crowd.users >= TELL_GROWN * running.told_users
+        or crowd.posts >= TELL_GROWN * running.told_posts
+        or bucket - running.told_bucket >= hour
+    )
+    if due:
+        running.told_users, running.told_posts = crowd.users, crowd.posts
+        running.told_bucket = bucket
+    return due
 
 
 def reach(window: int) -> int:

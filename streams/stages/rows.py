@@ -11,7 +11,15 @@ from detectors.series import ALL, region_key, stable_hash
 from detectors.users import WHOLE, precision
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from detectors.bank import FloatArray, IntArray
+
+ROOM_KEPT = 0.75
+"""Share of the live series that stays when the limit is reached, so that it is not reached anew
+with every bucket."""
+USED_MIN = 0.5
+"""Idle series are forgotten when they are the larger half: moving all others takes time."""
 
 
 class Rows:
@@ -87,6 +95,39 @@ class Rows:
     def missing(self, keys: list[str]) -> int:
         """How many of these series have no row."""
         return len(keys) - sum(map(self.of.__contains__, keys))
+
+    def room(
+        self,
+        series: list[str],
+        limit: int,
+        weigh: Callable[[], FloatArray],
+        always: set[int],
+        *,
+        tidy: bool,
+    ) -> tuple[IntArray, int]:
+        """Rows to keep so that there is room for these series, and how many are dropped.
+
+        At the limit the lightest go, and those that were not idle are counted; below it the idle
+        ones, if they are many.
+
+        Args:
+            series: of a bucket.
+            limit: of rows in all.
+            weigh: gives the weight of each row, see ``heaviest``; asked only if it matters.
+            always: rows that must stay.
+            tidy: are idle rows to be forgotten below the limit?
+        """
+        count = len(self)
+        new = self.missing(series) if count + len(series) > limit else 0
+        full = count + new > limit
+        if not tidy and not full:
+            return np.arange(count), 0
+        weight = weigh()
+        if not full and np.count_nonzero(weight) > USED_MIN * count:
+            return np.arange(count), 0
+        rows_max = max(min(limit - new, round(ROOM_KEPT * limit)), 0) if full else count
+        kept = self.heaviest(weight, rows_max, always)
+        return kept, int(np.count_nonzero(weight)) - int(np.count_nonzero(weight[kept]))
 
     def heaviest(self, weight: FloatArray, rows_max: int, always: set[int]) -> IntArray:
         """Rows to keep, ascending: all with a weight, or the heaviest, ties by key.

@@ -115,6 +115,9 @@ def test_unknown_detector_names_the_nearest(name: str, hint: str) -> None:
     [
         (TREES, {"n_tres": 3}, "did you mean 'n_trees'"),
         (TREES, {"n_trees": "many"}, "does not work with these parameters"),
+        (TREES, {"n_trees": 0}, "both must be 1 or more"),
+        (TREES, {"height": -1}, "both must be 1 or more"),
+        (TREES, {"n_trees": 1_000, "height": 30}, "in memory, at most"),
         (FILTER, {"q": 0.9}, "needs the parameter 'anomaly_detector'"),
         (FORECAST, {"predictive_model": {"name": "river.time_series.HoltWinters"}}, "model.alpha"),
         (

@@ -11,8 +11,9 @@ from river import anomaly, base, drift, preprocessing, time_series
 
 from detectors import checks
 from detectors.catalog import BankContext, make_bank
-from detectors.checks import check_bank, check_detector
+from detectors.checks import check_bank
 from detectors.drift import AdwinScorer, PageHinkleyScorer
+from detectors.river_checks import check_detector
 
 if TYPE_CHECKING:
     from detectors.bank import Bank

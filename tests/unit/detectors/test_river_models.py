@@ -212,6 +212,17 @@ def test_few_users_are_no_evidence() -> None:
     assert one(subject, 8.0).score[0] > QUIET
 
 
+def test_a_forecast_that_runs_away_is_no_alarm() -> None:
+    """River says 1 of an infinite error; the error itself is no score to be told of."""
+    detector = forecaster()
+    kind = Kind.of(detector)
+    for i, count in enumerate(np.random.default_rng(3).poisson(9.0, size=300).tolist()):
+        kind.learn(detector, {}, float(count), first=i < 100)
+    detector.predictive_model.forecast = lambda _horizon: [math.inf]
+    with pytest.raises(ArithmeticError, match="inf"):
+        kind.score(detector, {}, 9.0)
+
+
 @pytest.mark.parametrize("how", ["raise", "nan", "infinity", "learn"])
 def test_failing_detector_is_isolated(how: str) -> None:
     """A detector that raises, or scores NaN or infinity, retires its row and no other."""

@@ -173,7 +173,7 @@ def test_empty_buckets_teach_no_scores() -> None:
         scored.score_many(bucket, none, no_count, no_count)
         for made in (scored, unscored):
             made.learn_many(bucket, none, no_count)
-    assert pickle.dumps(unscored._tails) == pickle.dumps(scored._tails)
+    assert pickle.dumps(unscored._thresholds) == pickle.dumps(scored._thresholds)
 
 
 def quiet_runs(budget: float, days: int, rows: int = 12) -> int:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.checks import RIVER_FEATURE_CHECKS, check_detector
+from detectors.river_checks import RIVER_FEATURE_CHECKS, check_detector
 from detectors.scan import FEW_ROWS, ScanBank
 from detectors.surge_scan import SurgeScan
 

@@ -101,6 +101,14 @@ def test_standard_input_is_one_log(surgewatch: Command) -> None:
     assert "standard input" in ran.message
 
 
+@pytest.mark.parametrize("command", ["replay", "backtest", "calibrate"])
+def test_standard_input_is_a_log_or_labels(command: str, surgewatch: Command) -> None:
+    """Standard input as log and as labels is refused with 2: the log would be read as labels."""
+    ran = surgewatch(command, "-", "--labels", "-")
+    assert ran.code == 2
+    assert "standard input" in ran.message
+
+
 def test_a_report_is_a_file(tmp_path: Path, surgewatch: Command) -> None:
     """A report to standard output is refused with 2 rather than written to a file named -."""
     log = tmp_path / "log.jsonl"

@@ -214,6 +214,8 @@ def test_an_unknown_incident_is_named_with_what_is_near(incident: Callable[..., 
     alerts = [alert(one) for one in known]
     with pytest.raises(UsageError, match=r"'in-000000000000000X'.*did you mean in-0{15}\d\?"):
         find("in-000000000000000X", *alerts)
+    with pytest.raises(UsageError, match=r"did you mean in-0{15}\d\?"):
+        find("in-00", *alerts)  # its beginning is enough for explain
     with pytest.raises(UsageError, match=r"tells of 5 others, such as in-0{15}3, in-0{15}4, in"):
         find("xyz", *alerts)
     with pytest.raises(UsageError, match="it tells of none"):

@@ -213,6 +213,20 @@ def test_sweep_chart_of_any_length(summary: Summary, values: Sequence[str]) -> N
     assert "waves missed" in drawn
 
 
+def test_sweep_chart_of_delays_ahead_of_an_onset(summary: Summary) -> None:
+    """Found before the onset that a label holds, by every value alike, is below the line of 0."""
+    late = Knowledge(None, [known("in-a", "true", "pair/US/tiktokrefugee", label=True)])
+    one = trial("1", summary, late)
+    (wave,) = one.assessment.waves
+    assessment = dataclasses.replace(
+        one.assessment, waves=[dataclasses.replace(wave, delay_minutes=-5.0)]
+    )
+    drawn = sweep_chart([dataclasses.replace(one, assessment=assessment)] * 2)
+    zero = [float(y) for y in re.findall(r'class="base"[^>]* y1="([0-9.]+)"', drawn)][-1]
+    dots = [float(y) for y in re.findall(r'<circle[^>]* cy="([0-9.]+)"', drawn)][-2:]
+    assert all(dot > zero for dot in dots)
+
+
 def test_the_file_is_the_page(summary: Summary, tmp_path: Path) -> None:
     """What is written is the page, and the same each time."""
     found = backtest(summary, other(summary))
