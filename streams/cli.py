@@ -140,6 +140,14 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
         metavar="1x|60x|max",
         help="how fast event time passes (default: max)",
     )
+    parser.add_argument(
+        "--shift-to",
+        type=moment,
+        metavar="now|TIME",
+        help="move all times alike, by whole minutes, so that nothing is later than when it is "
+        "sent; with --speed max the log ends at that time, with 1x it begins then; the hour of day "
+        "is not kept",
+    )
     add_kafka(parser)
     parser.set_defaults(run=with_kafka("publish"))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from streams import settings as settings_module
+from streams.codec import rfc3339
 from streams.console.alert_table import AlertTable, Since
 from streams.console.progress import ReplayProgress
 from streams.console.screen import screen
@@ -22,6 +23,7 @@ from streams.kafka import verify as checks
 from streams.kafka.connect import broker_errors, client_options
 from streams.kafka.ground import Ground
 from streams.kafka.publish import Publisher
+from streams.kafka.source import refuse_late, stretch_of
 from streams.replay import open_logs
 
 WAIT_SECONDS = 5.0
@@ -60,6 +62,7 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     settings = _settings(args, environ)
     if args.logs.count("-") > 1:
         raise UsageError("-: standard input can be read once; give it once, or give files")
+    offset_ms = 0 if args.shift_to is None else _offset_ms(args, settings)
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         logs = open_logs(args.logs, settings, stack)
@@ -73,6 +76,7 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
             logs,
             args.speed,
             lambda read, posts, ms: progress.update(bytes_read=read, posts=posts, event_time_ms=ms),
+            offset_ms,
         )
         try:
             asyncio.run(publisher.run())
@@ -82,6 +86,27 @@ def publish(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
             sys.stderr.write(f"{done}, not all{rest}\n")
             raise
     sys.stdout.write(f"{_published(publisher, time.monotonic() - started)}\n")
+
+
+def _offset_ms(args: argparse.Namespace, settings: Settings) -> int:
+    """How far the logs are moved; says so, and refuses where their posts would be late.
+
+    Raises:
+        UsageError: a log can be read once only, none holds a post, or the topic is further on.
+    """
+    if "-" in args.logs:
+        raise UsageError("-: with --shift-to a log is read twice; give a file")
+    sys.stderr.write("looking for the log's first and last time\n")
+    with contextlib.ExitStack() as stack:
+        stretch = stretch_of(settings, open_logs(args.logs, settings, stack))
+    if stretch is None:
+        raise UsageError(f"{visible(args.logs[0])}: holds no post whose time could be moved")
+    offset_ms = stretch.offset_ms(args.shift_to, args.speed)
+    before = [rfc3339(one) for one in stretch]
+    after = [rfc3339(one + offset_ms) for one in stretch]
+    asyncio.run(refuse_late(settings, stretch.first_ms + offset_ms))
+    sys.stderr.write(f"{before[0]} to {before[1]} become {after[0]} to {after[1]}\n")
+    return offset_ms
 
 
 def verify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:

@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
 
-from streams.codec import PostDecoder
-from streams.events import Reject
 from streams.kafka.connect import client_options, connected
+from streams.kafka.source import Source
 from streams.kafka.topics import MESSAGE_BYTES, Topics, partitions_of
-from streams.replay import field_map
-from streams.stages.interleave import interleave
 from streams.stages.spread import EVERY, Spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from streams.logs import Log
     from streams.settings import Settings
-    from streams.stages.spread import Record
 
 BATCH_BYTES = 256 << 10
 """Sent at a time to one partition; brokers take a megabyte by default."""
@@ -55,6 +51,7 @@ class Publisher:
         logs: open logs; several are published as one, by event time.
         speed: event time over time, or None for as fast as it goes.
         on_progress: called now and then with bytes read, posts, event time reached (ms or None).
+        offset_ms: how far all times are moved, whole minutes.
 
     Attributes:
         topic: where to.
@@ -62,7 +59,6 @@ class Publisher:
         posts: lines published so far, whatever they hold.
         markers: published so far, each to every partition.
         has_lost: whether some of them may not have arrived when it was interrupted.
-        unreadable: records that could not be had of the logs, and are not published.
     """
 
     def __init__(
@@ -71,26 +67,25 @@ class Publisher:
         logs: Sequence[Log],
         speed: float | None,
         on_progress: Callable[[int, int, int | None], None],
+        offset_ms: int = 0,
     ) -> None:
         self.topic = Topics.of(settings).posts
         self.partitions = 0
         self.posts = 0
         self.markers = 0
         self.has_lost = False
-        self.unreadable = 0
         self._settings = settings
-        self._logs = logs
         self._speed = speed
         self._on_progress = on_progress
         self._told = 0.0
-        self._consumed = [0] * len(logs)
         self._began: tuple[float, int] | None = None
         self._spread: Spread | None = None
-        self._decoder = PostDecoder(
-            field_map(settings),
-            record_bytes=settings.limits.record_bytes,
-            earliest_ms=settings.time.earliest_ms,
-        )
+        self._source = Source(settings, logs, offset_ms, self._report)
+
+    @property
+    def unreadable(self) -> int:
+        """Records that could not be had of the logs, and are not published."""
+        return self._source.unreadable
 
     async def run(self) -> None:
         """Read the logs to their ends, and return when Kafka has all of it.
@@ -116,7 +111,9 @@ class Publisher:
         async with connected(producer, self._settings):
             outbox = _Outbox(producer, self.topic, self.partitions)
             try:
-                for place, line in itertools.chain(spread.take(self._records()), spread.end()):
+                for place, line in itertools.chain(
+                    spread.take(self._source.records()), spread.end()
+                ):
                     if self._speed is not None:
                         await self._pace(spread.clock_ms, outbox)
                     if place == EVERY:
@@ -135,26 +132,6 @@ class Publisher:
                         self.has_lost = False
                 raise
             await outbox.drain()
-
-    def _records(self) -> Iterator[Record]:
-        logs = [self._lines(number) for number in range(len(self._logs))]
-        if len(logs) == 1:
-            return logs[0]
-        return interleave(logs, self._settings.time.max_jump_ms, self._settings.limits.held_posts)
-
-    def _lines(self, number: int) -> Iterator[Record]:
-        """The lines of one log, and what they hold."""
-        log = self._logs[number]
-        for chunk in log.chunks():
-            if isinstance(chunk, Reject):
-                self.unreadable += 1
-                continue
-            batch = self._decoder.decode_chunk(chunk.data, source=log.name)
-            for piece in batch.pieces():
-                for line, item in zip(piece.lines, piece.items, strict=True):
-                    yield line.removesuffix(b"\n"), item
-            self._consumed[number] = chunk.consumed
-            self._report()
 
     async def _pace(self, clock_ms: int | None, outbox: _Outbox) -> None:
         """Wait until event time is due; what is due is sent before."""
@@ -175,7 +152,7 @@ class Publisher:
         if now - self._told >= PROGRESS_S:
             self._told = now
             clock_ms = self._spread.clock_ms if self._spread else None
-            self._on_progress(sum(self._consumed), self.posts, clock_ms)
+            self._on_progress(sum(self._source.consumed), self.posts, clock_ms)
 
 
 class _Outbox:

@@ -50,21 +50,26 @@ def broken(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """Where a schema takes back what an older one says: fields and values may only be added."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key, value in old.items():
-            if key in TEXTS and isinstance(value, str | list):
-                continue
-            if key not in new:
-                yield f"{path}/{key} is gone"
-            elif key in {"required", "enum"}:
-                missing = [item for item in value if item not in new[key]]
-                if missing:
-                    yield f"{path}/{key} lacks {missing}"
-            else:
-                yield from broken(value, new[key], f"{path}/{key}")
-    elif isinstance(old, list) and isinstance(new, list) and len(old) <= len(new):
+            if key not in TEXTS or isinstance(value, dict):  # a field may be called title
+                yield from _broken_key(key, value, new, f"{path}/{key}")
+    elif isinstance(old, list) and isinstance(new, list):
+        # Cases (allOf, oneOf) may come between others.
         for number, value in enumerate(old):
-            yield from broken(value, new[number], f"{path}/{number}")
+            if not any(next(broken(value, one), None) is None for one in new):
+                yield f"{path}/{number} has no counterpart"
     elif old != new:
         yield f"{path} was {old!r} and is {new!r}"
+
+
+def _broken_key(key: str, value: Any, new: Json, path: str) -> Iterator[str]:
+    if key not in new:
+        yield f"{path} is gone"
+    elif key in {"required", "enum"} and isinstance(value, list):
+        missing = [item for item in value if item not in new[key]]
+        if missing:
+            yield f"{path} lacks {missing}"
+    else:
+        yield from broken(value, new[key], path)
 
 
 def asked(schema: Any, path: str = "") -> set[str]:

@@ -209,3 +209,44 @@ def test_no_topic(surgewatch: Command, config: Path, prefix: str, tmp_path: Path
     assert result.code == 1
     expected = f"{prefix}.posts.v1: does not exist; surgewatch topics create makes it"
     assert expected in result.message
+
+
+def test_a_log_is_moved_to_the_present(
+    surgewatch: Command, made: Topics, settings: Settings, config: Path
+) -> None:
+    """Every time is moved by as much, up to now; what would be late after that is refused."""
+    lines = posts(600)
+    log = write(config.parent / "log.jsonl", lines)
+    began = time.time() * 1000
+    ran = surgewatch("publish", log, "--shift-to", "now", "--config", config)
+    ended = time.time() * 1000
+    assert ran.code == 0, ran.err
+    assert "2025-01-13T00:00:04Z to 2025-01-13T00:09:59Z become " in ran.message
+    (offset,) = {
+        orjson.loads(line)["created_at"] - NOW - int(orjson.loads(line)["post_id"][1:]) * 1_000
+        for part in asyncio.run(values(settings, made.posts))
+        for line in part
+        if line is not None and b"surgewatch_tick" not in line
+    }
+    assert offset % 60_000 == 0
+    assert began - 60_000 <= NOW + 599_000 + offset <= ended
+    ends = [part[-1] for part in asyncio.run(values(settings, made.posts))]
+    assert ends == [encode_tick(NOW + 599_000 + offset, end=True)] * PARTITIONS
+    again = surgewatch("publish", log, "--shift-to", "now", "--config", config)
+    assert again.code == 2
+    assert f"{made.posts} has reached 20" in again.message
+    assert "Publish onto fresh topics" in again.message
+    later = surgewatch("publish", log, "--shift-to", "2090-01-01T00:00:00Z", "--config", config)
+    assert later.code == 0, later.err
+
+
+def test_what_cannot_be_moved(surgewatch: Command, made: Topics, config: Path) -> None:
+    """Standard input can be read once only, and a log without posts has no time."""
+    given = surgewatch("publish", "-", "--shift-to", "now", "--config", config)
+    assert (given.code, given.out) == (2, b"")
+    assert "a log is read twice; give a file" in given.message
+    empty = write(config.parent / "log.jsonl", [b"{"])
+    none = surgewatch("publish", empty, "--shift-to", "now", "--config", config)
+    assert none.code == 2
+    assert "holds no post whose time could be moved" in none.message
+    assert made
