@@ -42,6 +42,9 @@ def add_operators(sub: Any) -> None:
     again.add_argument("--route", metavar="NAME", help="of one route only")
     add_kafka(again)
     again.set_defaults(run=_with_ops("redeliver_letters"))
+    console = sub.add_parser("console", help="serve a page of what goes on")
+    add_kafka(console)
+    console.set_defaults(run=_with_ops("console"))
     for name, text in (
         ("ack", "say that you have an incident in hand"),
         ("unack", "say that nobody has it in hand any more"),

@@ -62,6 +62,15 @@ def notify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     _run_until_told(Notifier(settings, environ).run())
 
 
+def console(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Serve the page of operations, until told to stop."""
+    settings = _settings(args, environ)
+    set_up_logs(settings.log)
+    from streams.web import ConsoleServer  # noqa: PLC0415 - see notify
+
+    _run_until_told(ConsoleServer(settings).run())
+
+
 def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
     """Run until SIGTERM or Ctrl-C, and let go of everything in order."""
 

@@ -110,7 +110,7 @@ h2{break-after:avoid}.scroll{overflow:visible}}
 """
 
 
-def page(title: str, body: Iterable[str]) -> str:
+def page(title: str, body: Iterable[str], refresh_s: int | None = None) -> str:
     """Return a whole HTML document.
 
     The policy allows one style sheet, named by its hash, and nothing else: no script, image, font,
@@ -119,15 +119,18 @@ def page(title: str, body: Iterable[str]) -> str:
     Args:
         title: HTML-safe.
         body: HTML of the page's sections.
+        refresh_s: seconds after which a browser asks for it again; None for never.
     """
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    refresh = [f'<meta http-equiv="refresh" content="{refresh_s}">'] if refresh_s else []
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="referrer" content="no-referrer">',
+            *refresh,
             f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
             *body,
             "</main>\n</body>\n</html>\n",
