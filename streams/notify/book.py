@@ -170,6 +170,7 @@ class Book:
             reason=reason,
             events=subject.since(-1 if told is None else told.offset),
             opened=subject.events[0],
+            told=told,
             runbook=route.runbook,
             url=self._url(subject),
         )
@@ -184,7 +185,8 @@ class Book:
         """What a route must go on saying to a destination that forgets.
 
         Returns:
-            What it was told and still fires, and what it was told to be over in the last minutes.
+            What it was told and still fires, as it was told: news that somebody's silence keeps
+            back must not come this way. And what it was told to be over in the last minutes.
         """
         found = []
         for route in self.notify.routes:
@@ -197,7 +199,9 @@ class Book:
                 fires = told.firing and subject.firing and subject.lasting
                 over = not told.firing and now_ms - told.at_ms <= RESOLVED_MS
                 if fires or over:
-                    found.append(self._notification(route, subject, Reason.REPEATED))
+                    again = self._notification(route, subject, Reason.REPEATED)
+                    as_told = subject.at(told.offset)
+                    found.append(msgspec.structs.replace(again, events=(as_told,)))
         return found
 
     def record(self, notification: Notification, outcome: Outcome, now_ms: int) -> Told:
@@ -243,6 +247,7 @@ class Book:
                     reason=Reason.REMINDER,
                     events=(event,),
                     opened=event,
+                    told=self._told.get((route.name, alert.subject)),
                     runbook=route.runbook,
                     url=self.notify.console_url.rstrip("/"),
                 )

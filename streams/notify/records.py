@@ -49,38 +49,6 @@ class Event(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Notification(msgspec.Struct, frozen=True):
-    """What one destination is told of one incident, or of one trouble of the pipeline.
-
-    Attributes:
-        route: name of the route.
-        key: by which the destination knows it again: the incident's id, or the pipeline alert's.
-        firing: does it go on? False when it is over.
-        reason: why it is told now.
-        events: the alerts that this route has not been told, oldest first; when there is none of
-            these, the newest. Never empty.
-        opened: the first alert that is known of it.
-        runbook: link of the route, "" for none.
-        url: where the console shows it, "" for none.
-        replay: it is not happening now: a recorded log was asked to be delivered.
-    """
-
-    route: str
-    key: str
-    firing: bool
-    reason: Reason
-    events: tuple[Event, ...]
-    opened: Event
-    runbook: str = ""
-    url: str = ""
-    replay: bool = False
-
-    @property
-    def newest(self) -> Event:
-        """The latest that is known of it."""
-        return self.events[-1]
-
-
 class Told(msgspec.Struct, frozen=True):
     """What a route has been told last of one incident; the newest stays on a compacted topic.
 
@@ -103,3 +71,37 @@ class Told(msgspec.Struct, frozen=True):
     users: float
     at_ms: int
     outcome: Outcome
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """What one destination is told of one incident, or of one trouble of the pipeline.
+
+    Attributes:
+        route: name of the route.
+        key: by which the destination knows it again: the incident's id, or the pipeline alert's.
+        firing: does it go on? False when it is over.
+        reason: why it is told now.
+        events: the alerts that this route has not been told, oldest first; when there is none of
+            these, the newest. Never empty.
+        opened: the first alert that is known of it.
+        told: what this route was told of it last, None for nothing or for nobody knows.
+        runbook: link of the route, "" for none.
+        url: where the console shows it, "" for none.
+        replay: it is not happening now: a recorded log was asked to be delivered.
+    """
+
+    route: str
+    key: str
+    firing: bool
+    reason: Reason
+    events: tuple[Event, ...]
+    opened: Event
+    told: Told | None = None
+    runbook: str = ""
+    url: str = ""
+    replay: bool = False
+
+    @property
+    def newest(self) -> Event:
+        """The latest that is known of it."""
+        return self.events[-1]

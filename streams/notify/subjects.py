@@ -100,6 +100,11 @@ class Subject:
         """Its alerts after ``offset``; where there is none, the newest."""
         return tuple(e for e in self.events if e.offset > offset) or (self.newest,)
 
+    def at(self, offset: int) -> Event:
+        """Its newest alert at ``offset`` or before; the first where none is kept."""
+        known = [event for event in self.events if event.offset <= offset]
+        return known[-1] if known else self.events[0]
+
     def follow(self, later: Subject) -> None:
         """Take in a later alert of the same subject; one that is known already changes nothing."""
         if later.newest.offset <= self.newest.offset:

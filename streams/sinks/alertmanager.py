@@ -2,8 +2,8 @@
 
 To Alertmanager an alert is its labels: with another label it is another alert. So labels are what
 was so when the incident opened, and what changes later stands in annotations. The severity has to
-be a label, since routes and inhibitions go by it: when it changes, the alert of the other severity
-is told to have ended.
+be a label, since routes and inhibitions go by it: when it changes, the alert of the severity that
+was told before is told to have ended. One that never fired is not: receivers would be shown it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from streams.console.phrases import epoch_ms
 from streams.notify import Reason
 from streams.sinks import texts
 from streams.sinks.http import Poster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from streams.notify import Notification
 
@@ -72,23 +73,38 @@ def alerts_of(notification: Notification, now: float) -> list[dict[str, Any]]:
     data = notification.newest.alert.data
     if "incident_id" not in data:
         return [_alert(notification, _pipeline_labels(notification), now, notification.firing)]
-    current = str(data.get("severity", "warning"))
     return [
         _alert(
             notification,
             _incident_labels(notification) | {"severity": severity},
             now,
-            notification.firing and severity == current,
+            notification.firing and severity == _severity(data),
         )
-        for severity in _SEVERITIES
+        for severity in _severities(notification)
     ]
+
+
+def _severities(notification: Notification) -> list[str]:
+    """The one it has, and those that may fire there since something was told before."""
+    current = _severity(notification.newest.alert.data)
+    if notification.told is None and not notification.firing:
+        earlier = set(_SEVERITIES)
+    else:
+        # A notifier that died may have told of any of these, and not have written it down.
+        earlier = {_severity(event.alert.data) for event in notification.events}
+    if notification.told is not None:
+        earlier.add(notification.told.severity)
+    return [current, *(s for s in _SEVERITIES if s in earlier and s != current)]
+
+
+def _severity(data: Mapping[str, Any]) -> str:
+    return str(data.get("severity", "warning"))
 
 
 def _alert(
     notification: Notification, labels: dict[str, str], now: float, firing: bool
 ) -> dict[str, Any]:
-    data, opened = notification.newest.alert.data, notification.opened.alert
-    starts = str(opened.data.get("onset_at") or opened.data.get("from") or opened.time)
+    data = notification.newest.alert.data
     annotations = {
         "summary": texts.title(notification),
         "description": texts.body(notification),
@@ -101,10 +117,24 @@ def _alert(
         "annotations": {
             name: _cut(value, ANNOTATION_CHARS) for name, value in annotations.items() if value
         },
-        "startsAt": starts,
+        "startsAt": _rfc3339(_began(notification, now)),
         "endsAt": _rfc3339(now + FIRES_FOR_S) if firing else _rfc3339(now),
         "generatorURL": notification.url,
     }
+
+
+def _began(notification: Notification, now: float) -> float:
+    """When it began, but not after now: what ends before it begins is refused for good.
+
+    Event time may be ahead of our clock, and a later version may write it otherwise.
+    """
+    opened = notification.opened.alert
+    for said in (opened.data.get("onset_at"), opened.data.get("from"), opened.time):
+        try:
+            return min(epoch_ms(str(said)) / 1000, now)
+        except ValueError:
+            continue
+    return now
 
 
 def _incident_labels(notification: Notification) -> dict[str, str]:

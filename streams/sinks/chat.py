@@ -6,6 +6,7 @@ hashtag is written by whoever wants to.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import apprise
 
 from streams.sinks import texts
 from streams.sinks.protocol import DeliveryError
+from streams.sinks.webhook import idempotency_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,26 +47,57 @@ class Chat:
         # Apprise logs URLs, and what servers answer; what failed is told by its result.
         logging.getLogger("apprise").setLevel(logging.CRITICAL)
         asset = apprise.AppriseAsset(app_id="surgewatch", app_desc="surgewatch", app_url="")
-        self._apprise = apprise.Apprise(asset=asset)
+        self._places: list[_Place] = []
         for number, url in enumerate(urls, 1):
-            if not self._apprise.add(url):
+            place = _Place(asset)
+            if not place.apprise.add(url):
                 raise ValueError(f"URL number {number} is none that apprise knows")
+            if "overflow=" not in url:
+                # Otherwise a chat refuses what is longer than it takes, however often.
+                for server in place.apprise:
+                    server.overflow_mode = apprise.OverflowMode.SPLIT
+            self._places.append(place)
 
     async def deliver(self, batch: Sequence[Notification]) -> None:
-        """See ``Sink.deliver``. Where one of several URLs fails, all are told again."""
-        title, body = message(batch)
-        told = await self._apprise.async_notify(
-            title=title,
-            body=body,
-            notify_type=_type(batch),
-            body_format=apprise.NotifyFormat.TEXT,
-            interpret_escapes=False,
-        )
-        if not told:
-            raise DeliveryError("apprise: not delivered to every URL", retry=True)
+        """See ``Sink.deliver``. Where one of several URLs fails, the others are not told again."""
+        keys = [idempotency_key(one) for one in batch]
+        await asyncio.gather(*(place.deliver(batch, keys) for place in self._places))
+        failed = [n for n, place in enumerate(self._places, 1) if not place.had.issuperset(keys)]
+        if failed:
+            which = ", ".join(map(str, failed))
+            raise DeliveryError(
+                f"apprise: not delivered to URL {which} of {len(self._places)}", retry=True
+            )
+        for place in self._places:
+            place.had.clear()
 
     async def close(self) -> None:
         """See ``Sink.close``: apprise keeps nothing open."""
+
+
+class _Place:
+    """One URL, and what it has of the batch that is being delivered."""
+
+    def __init__(self, asset: apprise.AppriseAsset) -> None:
+        self.apprise = apprise.Apprise(asset=asset)
+        self.had: set[str] = set()
+
+    async def deliver(self, batch: Sequence[Notification], keys: Sequence[str]) -> None:
+        """Send what it does not have."""
+        self.had &= set(keys)
+        rest = [one for one, key in zip(batch, keys, strict=True) if key not in self.had]
+        if not rest:
+            return
+        title, body = message(rest)
+        told = await self.apprise.async_notify(
+            title=title,
+            body=body,
+            notify_type=_type(rest),
+            body_format=apprise.NotifyFormat.TEXT,
+            interpret_escapes=False,
+        )
+        if told:
+            self.had |= set(keys)
 
 
 def message(batch: Sequence[Notification]) -> tuple[str, str]:

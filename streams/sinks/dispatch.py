@@ -129,8 +129,7 @@ class Dispatcher:
         batch: list[Notification] = []
 
         def give_up(_: RetryCallState) -> bool:
-            since = [self._due_since.get((route.name, one.key), self._clock()) for one in batch]
-            return self._clock() - min(since, default=self._clock()) >= self._give_up_s
+            return any(map(self._is_overdue, batch))
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_worth_it),
@@ -146,18 +145,25 @@ class Dispatcher:
                     if batch:
                         await self._attempt(route, sink, batch)
         except DeliveryError as error:
-            self._count(route, Outcome.DEAD, len(batch))
+            # What has come a moment ago, and only goes with it, is not given up with it.
+            dead = [one for one in batch if not error.retry or self._is_overdue(one)]
+            self._count(route, Outcome.DEAD, len(dead))
             log.error(  # noqa: TRY400 - where in our code says nothing
-                "route %s: given up %d: %s", route.name, len(batch), error.reason
+                "route %s: given up %d: %s", route.name, len(dead), error.reason
             )
-            told = self._record(batch, Outcome.DEAD)
-            await self._journal.bury([(one, error.reason) for one in batch], told)
+            told = self._record(dead, Outcome.DEAD)
+            await self._journal.bury([(one, error.reason) for one in dead], told)
         else:
             if batch:
                 self._count(route, Outcome.DELIVERED, len(batch))
                 for one in batch:
                     log.info("route %s: told %s: %s", route.name, one.key, one.reason.value)
                 await self._journal.write(self._record(batch, Outcome.DELIVERED))
+
+    def _is_overdue(self, one: Notification) -> bool:
+        """Has it been due for so long that it is given up?"""
+        now = self._clock()
+        return now - self._due_since.get((one.route, one.key), now) >= self._give_up_s
 
     async def _attempt(self, route: Route, sink: Sink, batch: Sequence[Notification]) -> None:
         began = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import io
+import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -14,12 +15,13 @@ from streams.console.text import visible
 from streams.sinks.protocol import DeliveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 TIMEOUT_S = 10.0
 ANSWER_BYTES = 2_048
 """So much of an answer is read, for the words of a refusal."""
 ANSWER_CHARS = 200
+SECRET_CHARS_MIN = 8
 RETRY_AFTER_MAX_S = 3_600.0
 _REFUSED = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422})
 """What is sent will not do, however often. The rest of 4xx is mended by whoever runs it: a key, a
@@ -31,11 +33,13 @@ class Poster:
 
     Args:
         name: what it is called in errors; the URL may hold a secret.
+        secret: that answers may repeat, "" for none.
         timeout_s: for the whole of a request.
     """
 
-    def __init__(self, name: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, name: str, secret: str = "", timeout_s: float = TIMEOUT_S) -> None:
         self._name = name
+        self._secret = secret
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
@@ -55,7 +59,8 @@ class Poster:
                 if answer.status < HTTPStatus.MULTIPLE_CHOICES:
                     return
                 said = await answer.content.read(ANSWER_BYTES)
-                raise _refusal(self._name, answer, said)
+                # Many servers say to which path and with which key they were not to be reached.
+                raise _refusal(self._name, answer, said, (self._secret, *_private(url)))
         except TimeoutError:
             raise DeliveryError(f"{self._name}: no answer in time", retry=True) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -78,8 +83,20 @@ def _plain(error: BaseException) -> str:
     return type(error).__name__ if isinstance(error, aiohttp.ClientError) else str(error)
 
 
-def _refusal(name: str, answer: aiohttp.ClientResponse, said: bytes) -> DeliveryError:
-    words = visible(" ".join(said.decode("utf-8", "replace").split()), ANSWER_CHARS)
+def _private(url: str) -> list[str]:
+    """What of a URL may be a secret: path and query, whole and in their parts."""
+    _, _, rest = url.partition("://")[2].partition("/")
+    parts = {part for part in re.split(r"[/?&=]", rest) if len(part) >= SECRET_CHARS_MIN}
+    return [part for part in (rest, *sorted(parts, key=len, reverse=True)) if len(part) > 1]
+
+
+def _refusal(
+    name: str, answer: aiohttp.ClientResponse, said: bytes, secrets: Iterable[str]
+) -> DeliveryError:
+    told = said.decode("utf-8", "replace")
+    for secret in filter(None, secrets):
+        told = told.replace(secret, "…")
+    words = visible(" ".join(told.split()), ANSWER_CHARS)
     reason = f"{name}: answered {answer.status}{f': {words}' if words else ''}"
     return DeliveryError(
         reason,
@@ -104,7 +121,7 @@ def retry_after(text: str | None, now: datetime) -> float | None:
         return min(float(text[:9]), RETRY_AFTER_MAX_S)
     try:
         at = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if at.tzinfo is None:
         return None

@@ -37,7 +37,7 @@ class PagerDuty:
     def __init__(self, routing_key: str, url: str = URL) -> None:
         self._routing_key = routing_key
         self._url = url
-        self._poster = Poster("PagerDuty")
+        self._poster = Poster("PagerDuty", routing_key)
 
     async def deliver(self, batch: Sequence[Notification]) -> None:
         """See ``Sink.deliver``. Reminders page nobody: they go to the other destinations."""

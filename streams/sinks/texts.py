@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from streams.console import phrases, reasons
@@ -83,6 +84,10 @@ def _lines(notification: Notification) -> Iterator[str]:
         yield f"To end it: surgewatch unsilence {visible(notification.key.partition('/')[2])}"
     elif "incident_id" in data:
         yield from _incident(data)
+        name = visible(str(data["incident_id"]))
+        if notification.firing and not notification.replay:
+            yield f"In hand? surgewatch ack {name}"
+        yield f"Explained: surgewatch alerts --json, piped into surgewatch explain - {name}"
     else:
         yield visible(str(data.get("summary", "")), 300)
         until = f" until {phrases.moment(data['until'])}" if data.get("until") else ""
@@ -132,12 +137,16 @@ _PLAIN = str.maketrans(
 )
 
 
+_HOST_DOT = re.compile(r"(?<=\w)\.(?=[^\W\d])")
+"""Chats make a link of whatever looks like the name of a host, without being asked."""
+
+
 def harmless(text: str) -> str:
     """Take from a text what chats make mentions, links and styles of; it still reads the same.
 
     A hashtag may hold any of it, and every chat has its own rules of escaping.
 
-    >>> harmless("<!channel> @here *now* http://x")
-    '‹!channel› ＠here ∗now∗ http:∕∕x'
+    >>> harmless("<!channel> @here *now* http://x evil.example, 2.5 h")
+    '‹!channel› ＠here ∗now∗ http:∕∕x evil․example, 2.5 h'
     """
-    return text.translate(_PLAIN).replace("://", ":∕∕")
+    return _HOST_DOT.sub("․", text.translate(_PLAIN).replace("://", ":∕∕"))

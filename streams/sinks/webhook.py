@@ -7,6 +7,7 @@ import hmac
 import time
 from typing import TYPE_CHECKING
 
+from streams.notify import Reason
 from streams.sinks.http import Poster
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Webhook:
         self._url = url
         self._key = key
         self._clock = clock
-        self._poster = Poster("webhook")
+        self._poster = Poster("webhook", key.decode("utf-8", "replace"))
 
     async def deliver(self, batch: Sequence[Notification]) -> None:
         """See ``Sink.deliver``."""
@@ -68,6 +69,18 @@ def signature(key: bytes, at: int, body: bytes) -> str:
 
 
 def idempotency_key(notification: Notification) -> str:
-    """Names what is told: route, reason, and the newest alert; digits and letters only."""
-    told = f"{notification.route}\n{notification.reason.value}\n{notification.newest.alert.id}"
+    """Names what is told: route, reason, and the newest alert; digits and letters only.
+
+    What is said once more on purpose is named after what was said before it, too: another time it
+    has another key.
+    """
+    parts = [notification.route, notification.reason.value, notification.newest.alert.id]
+    if notification.reason is Reason.REMINDER:
+        # Its id is of the attempt.
+        parts[2] = notification.key
+    if notification.reason in (Reason.REPEATED, Reason.REMINDER):
+        parts.append("" if notification.told is None else str(notification.told.at_ms))
+    if notification.replay:
+        parts.append("replay")
+    told = "\n".join(parts)
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]

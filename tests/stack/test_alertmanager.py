@@ -17,7 +17,7 @@ from streams.sinks.alertmanager import Alertmanager
 from tests.broker import ROOT
 from tests.receiver import Receiver
 from tests.stack.process import fetch, free_port, program, running
-from tests.unit.streams.sinks.told import HOSTILE, hostile, told_of_a_wave
+from tests.unit.streams.sinks.told import HOSTILE, hostile, strange, told_of_a_wave
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -155,6 +155,50 @@ async def test_a_regions_incident_keeps_back_its_pairs(
             for a in g["alerts"]
         )
     )
+    await sink.close()
+
+
+async def test_what_never_fired_is_not_told_to_be_over(
+    alertmanager: str, receiver: Receiver
+) -> None:
+    """The receiver is shown severities that the incident had, and no others."""
+    told = told_of_a_wave()
+    sink = Alertmanager(alertmanager)
+    await sink.deliver([told[0]])
+    await until(lambda: groups(receiver, "firing"))
+    for one in told[1:]:
+        await sink.deliver([one])
+    await until(lambda: groups(receiver, "resolved"))
+    had = {one.newest.alert.data["severity"] for one in told}
+    assert had < {"info", "warning", "critical"}
+    shown = {a["labels"]["severity"] for r in receiver.requests for a in r.json["alerts"]}
+    assert shown <= had
+    await sink.close()
+
+
+async def test_a_replay_keeps_back_nothing_that_is_real(alertmanager: str) -> None:
+    """A recorded region's incident is delivered to try things out while one of its pairs rises."""
+    one = told_of_a_wave()[0]
+    region = of_level(one, "region", "in-00000000000000aa")
+    pair = of_level(one, "pair", "in-00000000000000bb")
+    sink = Alertmanager(alertmanager)
+    await sink.deliver([msgspec.structs.replace(region, replay=True)])
+    await sink.deliver([pair])
+    await until(lambda: len(alerts(alertmanager)) == 2)
+    await asyncio.sleep(0.5)
+    assert {a["status"]["state"] for a in alerts(alertmanager)} == {"active"}
+    await sink.close()
+
+
+async def test_posts_whose_clock_is_ahead_are_told_and_resolved(alertmanager: str) -> None:
+    """Alertmanager refuses what ends before it begins, for good."""
+    one = told_of_a_wave()[0]
+    ahead = strange(one, one.newest.alert.data | {"onset_at": "2099-01-01T00:00:00Z"})
+    sink = Alertmanager(alertmanager)
+    await sink.deliver([ahead])
+    assert len(alerts(alertmanager)) == 1
+    await sink.deliver([msgspec.structs.replace(ahead, firing=False)])
+    await until(lambda: not alerts(alertmanager))
     await sink.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import re
 import runpy
+import shlex
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_readme_shows_commands_that_exist() -> None:
     commands = re.findall(r"^    surgewatch (.+)$", text, re.MULTILINE)
     assert {command.split()[0] for command in commands} >= {"simulate", "replay"}
     for command in commands:
-        build_parser().parse_args(command.split())
+        build_parser().parse_args(shlex.split(command))
 
 
 def test_readme_setup_and_ci_are_the_makefile() -> None:

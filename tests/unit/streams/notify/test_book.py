@@ -264,6 +264,23 @@ def test_a_destination_that_forgets_is_told_what_fires_and_what_has_just_ended()
     assert one.refresh("oncall", T0 + HOUR + RESOLVED_MS + 1) == []
 
 
+def test_a_destination_that_forgets_is_told_no_news_that_are_kept_back() -> None:
+    """Acknowledged as a warning, it turns critical: that waits, and must not come as a refresh."""
+    one = book()
+    one.alert(incident("opened", T0), 0, T0)
+    told(one, T0)
+    one.said(ack(T0 + 1), T0 + 1)
+    one.alert(incident("updated", T0 + HOUR, 12, severity="critical"), 1, T0 + HOUR)
+    assert told(one, T0 + HOUR) == []
+    (again,) = one.refresh("oncall", T0 + HOUR)
+    assert again.newest.alert.data["severity"] == "warning"
+    assert again.told is not None
+    one.alert(incident("updated", T0 + HOUR, 30, severity="critical"), 2, T0 + HOUR)
+    assert told(one, T0 + HOUR) == [("oncall", Reason.GREW, 2)]
+    (again,) = one.refresh("oncall", T0 + HOUR)
+    assert again.newest.alert.data["severity"] == "critical"
+
+
 def test_a_dead_letter_is_not_told_twice_but_its_end_is() -> None:
     one = book()
     one.alert(incident("opened", T0), 0, T0)

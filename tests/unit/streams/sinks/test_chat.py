@@ -51,6 +51,51 @@ async def test_what_is_not_taken_is_told_again(
     assert len(receiver.accepted) == 1
 
 
+async def test_where_one_of_several_fails_the_others_are_not_told_again(
+    receiver: Receiver, wave: list[Notification]
+) -> None:
+    """A broken chat must not make the others ring at each attempt."""
+    other = Receiver()
+    await other.start()
+    chat = Chat([f"json://127.0.0.1:{one.port}/hook" for one in (receiver, other)])
+    other.answers.extend([Answer(500)] * 2)
+    for batch in (wave[:1], wave[:2]):
+        with pytest.raises(DeliveryError, match="URL 2 of 2"):
+            await chat.deliver(batch)
+    await chat.deliver(wave[:2])
+    titles = [request.json["title"] for request in receiver.accepted]
+    assert titles == [message([one])[0] for one in wave[:2]], "each once"
+    assert [request.json["title"] for request in other.accepted] == [message(wave[:2])[0]]
+    await chat.deliver([wave[0]])
+    assert len(receiver.accepted) == 3, "what is told anew is told"
+    await other.stop()
+
+
+async def test_what_a_chat_would_refuse_as_too_long_is_split(
+    wave: list[Notification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord takes 2,000 characters a message; its plugin sends as much as it is given."""
+    sent: list[str] = []
+
+    def post(*args: Any, **kwargs: Any) -> requests.Response:
+        del args
+        sent.append(str(kwargs.get("data")))
+        answer = requests.Response()
+        answer.status_code = 200
+        return answer
+
+    monkeypatch.setattr(requests, "post", post)
+    monkeypatch.setattr(requests.Session, "request", post)
+    many = [msgspec.structs.replace(wave[0], key=f"in-{n:016x}") for n in range(6)]
+    assert len(message(many)[1]) > 2_500
+    await Chat([CHATS["discord"]]).deliver(many)
+    assert len(sent) > 1
+    assert max(len(orjson.loads(text)["content"]) for text in sent) <= 2_000
+    sent.clear()
+    await Chat([f"{CHATS['discord']}?overflow=truncate"]).deliver(many)
+    assert len(sent) == 1, "whoever says so in the URL is obeyed"
+
+
 def test_long_messages_end_with_how_many_more(wave: list[Notification]) -> None:
     _, body = message([wave[0]] * 50)
     assert len(body) <= MESSAGE_CHARS + 4_000
@@ -65,6 +110,7 @@ def test_hostile_texts_are_plain(wave: list[Notification], name: str) -> None:
         assert ping not in said
     assert not set("<>@`*~[]|\x00\x1b") & set(said)
     assert "://" not in said
+    assert "evil.example" not in said, "chats make links of names of hosts"
     assert "\n" not in title
 
 

@@ -10,10 +10,12 @@ import msgspec
 import orjson
 import pytest
 
+from streams.codec import rfc3339
 from streams.errors import SettingsError
+from streams.notify import Outcome, Reason, Told
 from streams.settings import Route
 from streams.sinks import DeliveryError, Sink, http, make_sink
-from streams.sinks.alertmanager import FIRES_FOR_S, Alertmanager
+from streams.sinks.alertmanager import FIRES_FOR_S, Alertmanager, alerts_of
 from streams.sinks.pagerduty import PAYLOAD_BYTES, PagerDuty, event_of
 from streams.sinks.webhook import SIGNATURE, Webhook, idempotency_key
 from tests.receiver import Answer, Receiver
@@ -83,6 +85,22 @@ async def test_a_webhook_gets_the_alerts_themselves_signed(
     assert idempotency_key(wave[0]) != idempotency_key(wave[-1])
 
 
+def test_what_is_said_once_more_has_another_key(wave: list[Notification]) -> None:
+    """A receiver that drops keys it knows still hears each repetition, and a rehearsal."""
+    told = Told("oncall", wave[0].key, 0, True, "info", 9.0, 0, Outcome.DELIVERED)
+    later = msgspec.structs.replace(told, at_ms=7)
+    for reason in (Reason.REPEATED, Reason.REMINDER):
+        one = msgspec.structs.replace(wave[0], reason=reason, told=told)
+        again = msgspec.structs.replace(one)
+        assert idempotency_key(one) == idempotency_key(again), "an attempt has the same"
+        assert idempotency_key(one) != idempotency_key(msgspec.structs.replace(one, told=later))
+    moved = msgspec.structs.replace(wave[0], told=told)
+    assert idempotency_key(moved) == idempotency_key(wave[0]), "it is the same news"
+    assert idempotency_key(wave[0]) != idempotency_key(
+        msgspec.structs.replace(wave[0], replay=True)
+    )
+
+
 async def test_alertmanager_gets_strings_that_keep_their_labels(
     receiver: Receiver, wave: list[Notification]
 ) -> None:
@@ -97,12 +115,51 @@ async def test_alertmanager_gets_strings_that_keep_their_labels(
             assert isinstance(value, str)
             assert name.isascii()
             assert name.isidentifier()
-    assert [a["labels"] for a in first] == [a["labels"] for a in last]
+    identities = [{**a["labels"], "severity": ""} for a in first + last]
+    assert all(identity == identities[0] for identity in identities)
     firing = [a for a in first if a["endsAt"] > "2025-01-13T00:41"]
     assert [a["labels"]["severity"] for a in firing] == [wave[0].newest.alert.data["severity"]]
     ends = {a["endsAt"] for a in last}
     assert ends == {"2025-01-13T00:40:00.000+00:00"}
     assert FIRES_FOR_S > 10 * 60
+
+
+def fires(notification: Notification) -> dict[str, bool]:
+    """Severities that Alertmanager is told of, and whether they fire."""
+    now = 1_800_000_000.0
+    told = alerts_of(notification, now)
+    return {a["labels"]["severity"]: a["endsAt"] > rfc3339(int(now * 1000) + 1000) for a in told}
+
+
+def test_alertmanager_is_told_the_end_of_what_fired_and_of_nothing_else(
+    wave: list[Notification],
+) -> None:
+    """Receivers are shown what is resolved: a severity that it never had is not among it."""
+    by_severity = {one.newest.alert.data["severity"]: one for one in wave if one.firing}
+    info, warning = by_severity["info"], by_severity["warning"]
+    assert fires(msgspec.structs.replace(info, told=None)) == {"info": True}
+    told = Told("oncall", info.key, 0, True, "info", 9.0, 0, Outcome.DELIVERED)
+    assert fires(msgspec.structs.replace(warning, told=told)) == {"warning": True, "info": False}
+    grown = msgspec.structs.replace(told, severity="warning")
+    assert fires(msgspec.structs.replace(warning, told=grown)) == {"warning": True}
+    # A notifier that died told of the warning, and did not write it down.
+    both = msgspec.structs.replace(warning, told=told, events=info.events + warning.events)
+    ended = msgspec.structs.replace(both, firing=False)
+    assert fires(ended) == {"warning": False, "info": False}
+    # Nobody knows any more what was told.
+    unknown = msgspec.structs.replace(warning, told=None, firing=False)
+    assert fires(unknown) == dict.fromkeys(("info", "warning", "critical"), False)
+
+
+@pytest.mark.parametrize("onset", ["2031-01-01T00:00:00Z", 7, None, "yesterday"])
+def test_alertmanager_is_told_of_no_end_before_the_beginning(
+    wave: list[Notification], onset: object
+) -> None:
+    """It would refuse the whole request: when the clock of posts is ahead, or is written anew."""
+    told = strange(wave[-1], wave[-1].newest.alert.data | {"onset_at": onset})
+    for one in (told, msgspec.structs.replace(told, firing=True)):
+        for alert in alerts_of(one, 1_736_728_800.0):
+            assert alert["startsAt"] <= "2025-01-13T00:40:00.000+00:00" <= alert["endsAt"]
 
 
 async def test_reminders_go_to_people_and_webhooks_only(receiver: Receiver) -> None:
@@ -136,7 +193,7 @@ async def test_what_answers_mean(
     says: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http.Poster.__init__, "__defaults__", (0.3,))
+    monkeypatch.setattr(http.Poster.__init__, "__defaults__", ("", 0.3))
     sink = sinks(f"{receiver.url}/?secret=tell-nobody")[name]
     receiver.answers.append(answer)
     with pytest.raises(DeliveryError) as caught:
@@ -148,6 +205,47 @@ async def test_what_answers_mean(
     if not answer.after_s:
         await sink.deliver([wave[0]])
         assert len(receiver.accepted) == 1
+    await sink.close()
+
+
+@pytest.mark.parametrize("name", ["pagerduty", "webhook"])
+async def test_what_an_answer_repeats_of_secrets_is_not_said(
+    receiver: Receiver, wave: list[Notification], name: str
+) -> None:
+    """Servers like to say which path there is none, and which key is wrong."""
+    sink = sinks(f"{receiver.url}/services/T0123456/tell-nobody?token=nor-anybody")[name]
+    for said in (
+        "Cannot POST /services/T0123456/tell-nobody?token=nor-anybody",
+        f"no service tell-nobody for nor-anybody, key {KEY}",
+    ):
+        receiver.answers.append(Answer(404, body=said))
+        with pytest.raises(
+            DeliveryError, match=r"answered 404: (Cannot POST|no service)"
+        ) as caught:
+            await sink.deliver([wave[0]])
+        for secret in ("tell-nobody", "nor-anybody", KEY):
+            assert secret not in caught.value.reason
+    await sink.close()
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "Mon, 13 Jan 99999999999999999999 00:00:30 GMT",
+        "Mon, 13 Jan 2025 00:00:30 +9999999999999999999",
+        "",
+        "-1",
+        "1e9",
+    ],
+)
+async def test_nonsense_in_retry_after_is_no_error_of_ours(
+    receiver: Receiver, wave: list[Notification], after: str
+) -> None:
+    receiver.answers.append(Answer(429, {"Retry-After": after}))
+    sink = Webhook(receiver.url, KEY.encode())
+    with pytest.raises(DeliveryError, match="answered 429") as caught:
+        await sink.deliver([wave[0]])
+    assert caught.value.retry_after_s is None
     await sink.close()
 
 

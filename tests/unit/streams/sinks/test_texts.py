@@ -19,10 +19,11 @@ def test_a_wave_is_told_as_an_operator_needs_it(wave: list[Notification]) -> Non
     first, last = wave[0], wave[-1]
     assert texts.title(first).startswith(("WARNING: #tiktokrefugee", "INFO: #tiktokrefugee"))
     said = texts.body(first)
-    for word in ("From: US", "#tiktokrefugee", "Languages:", "Forecast:", first.key):
+    for word in ("From: US", "#tiktokrefugee", "Languages:", "Forecast:", f"ack {first.key}"):
         assert word in said
     assert texts.title(last).startswith("OVER: ")
     assert "Over since 20" in texts.body(last)
+    assert "surgewatch ack" not in texts.body(last)
     assert texts.links(first) == [("Console", f"https://console.example/incidents/{first.key}")]
 
 
@@ -30,6 +31,7 @@ def test_a_replay_says_so_first(wave: list[Notification]) -> None:
     replayed = msgspec.structs.replace(wave[0], replay=True)
     assert texts.title(replayed).startswith("[REPLAY] ")
     assert texts.body(replayed).startswith("REPLAY of a recorded log")
+    assert "surgewatch ack" not in texts.body(replayed), "it might be the id of a real one"
 
 
 @pytest.mark.parametrize("reason", [Reason.REPEATED, Reason.GREW, Reason.RELEASED])
