@@ -11,9 +11,10 @@ from hypothesis import settings
 
 from streams.cli import main
 from tests.harness import Ran
+from tests.receiver import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.harness import Command
@@ -32,6 +33,15 @@ class ChaosAsked(NamedTuple):
 
     faults: int
     seed: int | None
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A server on this machine that plays whoever is told."""
+    receiver = Receiver()
+    await receiver.start()
+    yield receiver
+    await receiver.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from streams.settings.kinds import (
     DAY_MS,
+    HOST_AND_PORT,
     HOUR_MS,
     MINUTE_MS,
+    PORT_MAX,
     SECOND_MS,
     Kind,
     Refusal,
@@ -27,8 +28,6 @@ from streams.settings.sections import Setting
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):([0-9]+)")
-_PORT_MAX = 65_535
 _ADDRESSES_MAX = 50
 _NAME = "[A-Za-z0-9][A-Za-z0-9.-]*"
 # Kafka allows 249 characters; the longest name of ours is "<prefix>.episodes.v1".
@@ -44,10 +43,10 @@ def _check_addresses(value: object) -> str:
     if len(addresses) > _ADDRESSES_MAX:
         raise Refusal(f"more than {_ADDRESSES_MAX} addresses")
     for address in addresses:
-        match = _ADDRESS.fullmatch(address)
+        match = HOST_AND_PORT.fullmatch(address)
         if match is None:
             raise Refusal("not a host and a port, as in localhost:9092")
-        if not 0 < int(match[2][:6]) <= _PORT_MAX:
+        if not 0 < int(match[2][:6]) <= PORT_MAX:
             raise Refusal(f"no port is {match[2][:20]}")
     return ",".join(addresses)
 

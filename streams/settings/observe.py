@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from streams.settings.kinds import Kind, Refusal, text, toml_text
+from streams.settings.kinds import HOST_AND_PORT, PORT_MAX, Kind, Refusal, text, toml_text
 from streams.settings.sections import Setting
-
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):([0-9]+)")
-_PORT_MAX = 65_535
 
 
 def address() -> Kind:
@@ -21,10 +17,10 @@ def address() -> Kind:
             raise Refusal("not text")
         if not value:
             return ""
-        match = _ADDRESS.fullmatch(value)
+        match = HOST_AND_PORT.fullmatch(value)
         if match is None:
             raise Refusal('not a host and a port, as in "127.0.0.1:9464"')
-        if int(match[2][:6]) > _PORT_MAX:
+        if int(match[2][:6]) > PORT_MAX:
             raise Refusal(f"no port is {match[2][:20]}")
         return value
 

@@ -26,7 +26,7 @@ from tests.receiver import Answer, Receiver
 from tests.unit.streams.notify.made import ack, incident, silence, trouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from streams.settings import Settings
@@ -36,15 +36,6 @@ KEY = "0123456789abcdef0123"
 WAIT_S = 60.0
 RUNS = 20
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """Who plays PagerDuty, and everybody else."""
-    receiver = Receiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
 
 
 @pytest.fixture

@@ -15,15 +15,14 @@ from streams.codec import encode_alert
 from streams.notify import Event
 from streams.sinks.alertmanager import Alertmanager
 from tests.broker import ROOT
-from tests.receiver import Receiver
 from tests.stack.process import fetch, free_port, program, running
 from tests.unit.streams.sinks.told import HOSTILE, hostile, strange, told_of_a_wave
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from streams.notify import Notification
+    from tests.receiver import Receiver
 
 CONFIG = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 WAIT_S = 20.0
@@ -38,15 +37,6 @@ def test_amtool_finds_nothing_wrong() -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """What Alertmanager's receiver is told."""
-    receiver = Receiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
 
 
 @pytest.fixture

@@ -6,22 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.receiver import Receiver
 from tests.unit.streams.sinks.told import told_of_a_wave
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from streams.notify import Notification
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """A server on this machine."""
-    receiver = Receiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
 
 
 @pytest.fixture(scope="session")
