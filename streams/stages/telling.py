@@ -13,6 +13,7 @@ from detectors.series import hashtag_key, is_mixed_script, parse_key
 from streams.codec import rfc3339
 from streams.events import Alert, CrowdRecord, EpisodeRecord, Notice, Outcome
 from streams.stages.curve import Curve
+from streams.stages.troubles import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,25 +21,6 @@ if TYPE_CHECKING:
 TOP = 20
 INCIDENT = "surgewatch.incident.{}.v1"
 PIPELINE = "surgewatch.pipeline.{}.v1"
-
-_SUMMARIES = {
-    (
-        "gap",
-        "open",
-    ): "No foreign posts where some were expected: data are missing, nothing is judged",
-    ("gap", "closed"): "Foreign posts arrive again after a gap in the data",
-    ("capped", "open"): "A limit was reached: the lightest series are no longer watched",
-    ("detector", "open"): "The detector failed in some series, which are no longer judged",
-    ("stalled", "open"): "Event time stands still in a source partition while others go on",
-    ("rejects", "open"): "Many posts cannot be used: their source may have changed its format",
-    ("rejects", "closed"): "Posts can be used again",
-    ("clock", "open"): "Many posts carry times that cannot be: the clock of their source is wrong",
-    ("clock", "closed"): "Posts carry times that can be again",
-    ("lag", "open"): "Posts come faster than they are worked on, or a worker is missing",
-    ("lag", "closed"): "What was left to work on has been worked on",
-    ("stalled", "closed"): "Event time moves again in a source partition that stood still",
-}
-_COHORTS = "A limit was reached: the smallest past waves are not followed up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +284,7 @@ class Teller:
             time=self._end(notice.bucket),
             data={
                 "status": notice.status,
-                "summary": _summary(notice),
+                "summary": summary(notice),
                 "from": self._start(notice.since),
                 "until": self._start(notice.bucket) if closed else None,
                 "details": details,
@@ -330,13 +312,6 @@ def _forecast(record: EpisodeRecord) -> dict[str, Any] | None:
         for one in record.forecast
     ]
     return {"series": record.series, "confidence": CONFIDENCE, "horizons": horizons}
-
-
-def _summary(notice: Notice) -> str:
-    details = notice.details
-    if details.get("cohorts_dropped") and not details.get("series_dropped"):
-        return _COHORTS
-    return _SUMMARIES[notice.kind, notice.status]
 
 
 def _people(case: Case) -> dict[str, Any]:
