@@ -72,7 +72,8 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
 class Intake(msgspec.Struct):
     """What became of the input of one source partition, counted; every post is in one count.
 
-    ``posts = home + foreign + late + duplicate + sum(rejected.values())``.
+    ``posts = home + foreign + late + duplicate + held + sum(rejected.values())``, where ``held``
+    are those that wait now for others to confirm their time.
     """
 
     posts: int = 0
@@ -83,6 +84,7 @@ class Intake(msgspec.Struct):
     rejected: dict[str, int] = msgspec.field(default_factory=dict)
     hashtags_dropped: int = 0
     series_dropped: int = 0
+    held: int = 0
 
     def reject(self, reason: str) -> None:
         """Count one rejected record."""
@@ -102,6 +104,7 @@ class Intake(msgspec.Struct):
         self.duplicate += other.duplicate
         self.hashtags_dropped += other.hashtags_dropped
         self.series_dropped += other.series_dropped
+        self.held += other.held
         for reason, count in other.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
 

@@ -322,6 +322,8 @@ def disturbance(data: Data) -> str:
     of_time = "minutes" in details or "missing_minutes" in details
     if not of_time or "partition" in details:
         words = str(data["summary"])
+        if "share" in details and data["until"] is None:
+            words += f"; {percent(details['share'])} of {count(details['posts'])} posts in an hour"
         if "message" in details:
             words += f"; the first said: {details['message']}"
         return visible(words, _SENTENCE)

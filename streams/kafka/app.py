@@ -109,7 +109,7 @@ def _stage(app: SurgeApp, ground: Ground, stage: str) -> StageService:
         await channel.put(fetch)
 
     group_topic, spec = layout.stages(ground)[stage]
-    service = StageService(ground, stage, group_topic, spec, feed, fatal, app.meters.health.beat)
+    service = StageService(ground, stage, group_topic, spec, feed, fatal)
 
     @app.agent(channel, name=f"surgewatch.{stage}")
     async def work(fetches: Any) -> None:

@@ -190,6 +190,7 @@ class IngestMachine:
         yield Figure("surgewatch_home_posts", intake.home, labels)
         yield Figure("surgewatch_late_posts", intake.late, labels)
         yield Figure("surgewatch_duplicate_posts", intake.duplicate, labels)
+        yield Figure("surgewatch_held_posts", intake.held, labels)
         yield Figure("surgewatch_hashtags_dropped", intake.hashtags_dropped, labels)
         yield Figure("surgewatch_series_dropped", intake.series_dropped, labels)
         for reason in REJECT_REASONS:

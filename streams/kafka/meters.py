@@ -31,6 +31,7 @@ _LABELS = {
     "surgewatch_live_series": (),
     "surgewatch_lag_records": ("stage", "partition"),
     "surgewatch_state_bytes": ("unit",),
+    "surgewatch_snapshot_seconds": ("unit",),
 }
 _PARTITION = ("partition",)
 
@@ -78,9 +79,16 @@ def _labels(name: str) -> tuple[str, ...]:
 
 
 class WorkerHealth(Health):
-    """Ready when the units that are this worker's are loaded."""
+    """Well when all its stages are, ready when their units are loaded and Kafka answers."""
 
     services: Sequence[StageService] = ()
+
+    def why_not_well(self) -> str:
+        """See ``Health``."""
+        for service in self.services:
+            if why_not := service.health.why_not_well():
+                return f"{service.stage}: {why_not}"
+        return ""
 
     def why_not_ready(self) -> str:
         """See ``Health``."""

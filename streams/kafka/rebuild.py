@@ -15,7 +15,7 @@ from streams.kafka.store import read_range
 from streams.settings import from_table, render_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streams.kafka.ground import Ground, Spec
     from streams.kafka.machines import Machine
@@ -26,6 +26,10 @@ START_ANEW = (
     "start anew beside the old state, under new names for kafka.app and kafka.prefix "
     '(docs/operations.md, "Starting anew")'
 )
+
+
+_OF_NOW = frozenset({"users", "kafka", "notify", "console", "metrics", "log"})
+"""Sections that say nothing of what was learned: the key, the connection, who is told, ports."""
 
 
 @contextlib.contextmanager
@@ -95,11 +99,13 @@ def check(kept: Kept, name: str, topic: str, ground: Ground) -> None:
         )
 
 
-async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool]:
+async def rebuild(
+    kept: Kept, spec: Spec, ground: Ground, beat: Callable[[], None]
+) -> tuple[Machine, bool]:
     """The machine as it was, and whether it goes on under new settings.
 
     What was said since the snapshot was said under the settings of then, so it is gone through
-    again under them; new ones hold from there on.
+    again under them; new ones hold from there on. ``beat`` is called whenever it gets on.
     """
     place = kept.place
     with way_out(spec.name):
@@ -114,6 +120,7 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
                 async for messages in read_range(ground.options, spec.topic, partition, start, end):
                     for first in range(0, len(messages), machine.slice):
                         machine.take(partition, messages[first : first + machine.slice])
+                        beat()
                         await asyncio.sleep(0)
     same = render_toml(old) == render_toml(ground.settings)
     if same and place.partitions == ground.partitions:
@@ -133,12 +140,12 @@ async def rebuild(kept: Kept, spec: Spec, ground: Ground) -> tuple[Machine, bool
 
 
 def _settings(text: str, name: str, ground: Ground) -> Settings:
-    """The settings of then, with the key and the connection of now."""
+    """The settings of then, with those of now that no stage knows."""
     try:
         table = tomllib.loads(text)
-        old = from_table({name: table[name] for name in table.keys() - {"users", "kafka"}})
+        old = from_table({name: table[name] for name in table.keys() - _OF_NOW})
     except (tomllib.TOMLDecodeError, SettingsError) as error:
         raise StateError(
             f"{name}: its settings of then cannot be read: {error}; {START_ANEW}"
         ) from error
-    return dataclasses.replace(old, users=ground.settings.users, kafka=ground.settings.kafka)
+    return dataclasses.replace(old, **{name: getattr(ground.settings, name) for name in _OF_NOW})

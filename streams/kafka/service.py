@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 from mode import Service
 
+from streams.kafka.counted import Counted
 from streams.kafka.log import log
 from streams.kafka.machines import Figure
 from streams.kafka.unit import Unit
+from streams.observe import Health
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -26,6 +29,11 @@ FETCH_RECORDS = 4_000
 """Some 20 ms of work, so that other tasks get their turn."""
 FETCH_MS = 100
 STOP_SECONDS = 5.0
+LOOK_SECONDS = 5.0
+"""How often Kafka is asked where the inputs end. A consumer knows only what it has fetched, and
+fetches nothing of a partition that is held back, or while there is work left: then lag matters."""
+ANSWER_SECONDS = 30.0
+"""A worker that Kafka has not answered for so long is not ready."""
 FETCH_BYTES = 4 << 20
 
 
@@ -64,7 +72,6 @@ class StageService(Service):
         spec: what the unit of such a partition is.
         feed: hands a fetch to the agent; waits while the agent is behind.
         fatal: called with whatever goes wrong; does not return to normal work.
-        beat: called with every turn of its loop.
     """
 
     def __init__(
@@ -75,7 +82,6 @@ class StageService(Service):
         spec: Callable[[int], Spec],
         feed: Callable[[Fetch], Awaitable[Any]],
         fatal: Callable[[BaseException], None],
-        beat: Callable[[], None] = lambda: None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -85,8 +91,11 @@ class StageService(Service):
         self._spec = spec
         self._feed = feed
         self._fatal = fatal
-        self._beat = beat
+        self.health = Health()
         self._joined = False
+        self._counted: dict[int, Counted] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._answered = time.monotonic()
         self._epoch = self._fed = self._worked = 0
         self._wanted: set[int] = set()
         self._units: dict[int, Unit] = {}
@@ -146,10 +155,10 @@ class StageService(Service):
         self._wanted = set()
         async with self._settling:
             self._epoch += 1
-            units, self._units, self._owners = self._units, {}, {}
+            units, self._units, self._owners, self._counted = self._units, {}, {}, {}
             for unit in units.values():
                 await unit.close()
-                log.info("%s: given up", unit.spec.name)
+                log.info("%s: given up", unit.spec.name, extra={"unit": unit.spec.name})
 
     # -- what it tells of itself -----------------------------------------------------------------
 
@@ -157,18 +166,23 @@ class StageService(Service):
         """Why it is not at its work, "" if it is; who has nothing to do is ready to take over."""
         if not self._joined:
             return f"{self.stage}: it has not joined its group"
-        loading = self._wanted - self._units.keys()
-        return f"{self.stage}: it loads {len(loading)} units" if loading else ""
+        if loading := self._wanted - self._units.keys():
+            return f"{self.stage}: it loads {len(loading)} units"
+        silent = time.monotonic() - self._answered
+        if silent > ANSWER_SECONDS:
+            return f"{self.stage}: Kafka has not answered for {silent:.0f} s"
+        return ""
 
     def figures(self) -> Iterator[Figure]:
         """What its units count, how much is left to read for them, how large their state is."""
-        for unit in self._units.values():
-            yield from unit.machine.figures()
+        for number, unit in self._units.items():
+            yield from self._counted[number].figures()
             if unit.state_bytes:
                 labels = {"unit": unit.spec.name}
                 yield Figure("surgewatch_state_bytes", unit.state_bytes, labels)
+                yield Figure("surgewatch_snapshot_seconds", unit.snapshot_seconds, labels)
             for partition, position in unit.positions.items():
-                end = self._reader.highwater(TopicPartition(unit.spec.topic, partition))
+                end = self._ends.get(TopicPartition(unit.spec.topic, partition))
                 if end is not None:
                     labels = {"stage": self.stage, "partition": str(partition)}
                     yield Figure("surgewatch_lag_records", max(end - position, 0), labels)
@@ -194,7 +208,7 @@ class StageService(Service):
     async def _read(self) -> None:
         try:
             while not self.should_stop:
-                self._beat()
+                self.health.beat()
                 if self._changed.is_set():
                     await self._settle()
                 if not self._units:
@@ -207,15 +221,27 @@ class StageService(Service):
         except BaseException as error:  # noqa: BLE001 - crash only
             self._fatal(error)
 
+    @Service.task
+    async def _look(self) -> None:
+        """Ask where the inputs end, and so whether Kafka answers."""
+        while not self.should_stop:
+            try:
+                self._ends = await self._reader.end_offsets(list(self._owners))
+            except KafkaError as error:
+                log.debug("%s: Kafka does not answer: %r", self.stage, error)
+            else:
+                self._answered = time.monotonic()
+            await self.sleep(LOOK_SECONDS)
+
     async def _settle(self) -> None:
         """Load the units that are newly this worker's."""
         async with self._settling:
             self._changed.clear()
             self._epoch, self._fed, self._worked = self._epoch + 1, 0, 0
             for number in sorted(self._wanted - self._units.keys()):
-                unit = Unit(self.ground, self._spec(number), self._fatal)
+                unit = Unit(self.ground, self._spec(number), self._fatal, self.health.beat)
                 await unit.load()
-                self._units[number] = unit
+                self._units[number], self._counted[number] = unit, Counted(unit.machine)
                 unit.start()
             self._owners = {
                 TopicPartition(unit.spec.topic, partition): number
@@ -255,7 +281,11 @@ class StageService(Service):
             return
         if fetch.number != self._worked:
             # The agent's channel has lost some: read them again.
-            log.warning("%s: fetches were lost on the way to the agent", self.stage)
+            log.warning(
+                "%s: fetches were lost on the way to the agent",
+                self.stage,
+                extra={"stage": self.stage, "partition": fetch.partition},
+            )
             self._changed.set()
             return
         unit = self._units[fetch.unit]

@@ -82,21 +82,24 @@ class Unit:
         fatal: called with what goes wrong where nobody waits for it.
         machine: its stage.
         positions: by input partition, the first message that was not taken yet.
+        beat: called whenever loading gets on, which may take its time.
         state_bytes: length of its latest snapshot.
+        snapshot_seconds: how long that took.
     """
 
     ground: Ground
     spec: Spec
     fatal: Callable[[BaseException], None]
+    beat: Callable[[], None] = lambda: None
     machine: Machine = field(init=False)
     positions: dict[int, int] = field(default_factory=dict)
     state_bytes: int = 0
+    snapshot_seconds: float = 0.0
     _outbox: list[Message] = field(default_factory=list)
     _outbox_bytes: int = 0
     _is_behind: bool = False
     _place: Place | None = None
     _worked: float = 0.0
-    _snapshot_cost: float = 0.0
     _snapshot_time: float = 0.0
     _snapshot_wanted: bool = False
 
@@ -132,7 +135,7 @@ class Unit:
         if kept is None:
             self.machine = spec.make(ground.settings, ground.partitions)
             await self._begin_at_first()
-            log.info("%s: starts anew", spec.name)
+            log.info("%s: starts anew", spec.name, extra={"unit": spec.name})
             self._snapshot_wanted = True
             await self._round()
             return
@@ -140,10 +143,11 @@ class Unit:
         self._place = kept.place
         self.positions = dict(kept.place.positions)
         await self._begin_at_first()
-        self.machine, is_new = await rebuild(kept, spec, ground)
+        self.machine, is_new = await rebuild(kept, spec, ground, self.beat)
         self._snapshot_wanted = is_new
         self._snapshot_time = time.monotonic()
-        log.info("%s: goes on after %.1f s", spec.name, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        log.info("%s: goes on after %.1f s", spec.name, seconds, extra={"unit": spec.name})
 
     async def _begin_at_first(self) -> None:
         """Begin with the first message of each partition that was not read before.
@@ -279,7 +283,7 @@ class Unit:
             began = time.perf_counter()
             snapshot = kept_bytes(self.machine, self.ground.settings)
             self.state_bytes = len(snapshot)
-            self._snapshot_cost = time.perf_counter() - began
+            self.snapshot_seconds = time.perf_counter() - began
             self._snapshot_time = time.monotonic()
             self._worked, self._snapshot_wanted = 0.0, False
         messages, self._outbox, self._outbox_bytes = self._outbox, [], 0
@@ -289,7 +293,7 @@ class Unit:
     def _snapshot_is_due(self) -> bool:
         if self._snapshot_wanted or self._place is None:
             return True
-        if self._worked > max(SNAPSHOT_WORK, SNAPSHOT_SHARE * self._snapshot_cost):
+        if self._worked > max(SNAPSHOT_WORK, SNAPSHOT_SHARE * self.snapshot_seconds):
             return True
         return time.monotonic() - self._snapshot_time > SNAPSHOT_SECONDS
 

@@ -37,5 +37,6 @@ def set_up_logs(settings: Log) -> None:
         formatter = logging.Formatter(_TEXT)
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("surgewatch").setLevel(settings.level.upper())
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("surgewatch").setLevel(level)

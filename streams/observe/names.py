@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -20,7 +20,7 @@ PIPELINE = {
     "surgewatch_late_posts": "Foreign posts that came after their bucket had closed",
     "surgewatch_duplicate_posts": "Foreign posts that were read before",
     "surgewatch_rejected_posts": "Posts that could not be used, by reason",
-    "surgewatch_hashtags_dropped": "Hashtags beyond limits.hashtags of a post",
+    "surgewatch_hashtags_dropped": "Hashtags beyond limits.hashtags_per_post",
     "surgewatch_series_dropped": "Series beyond a limit that were not watched",
     "surgewatch_incidents": "Incidents that have opened",
 }
@@ -32,14 +32,17 @@ STATE = {
     "surgewatch_event_time_seconds": "Event time that a partition has reached, since 1970 UTC",
     "surgewatch_live_series": "Series that are watched",
     "surgewatch_incidents_open": "Incidents that go on, by severity",
+    "surgewatch_held_posts": "Posts that wait for other users to confirm their time",
     "surgewatch_state_bytes": "Length of the latest snapshot of a unit's state",
+    "surgewatch_snapshot_seconds": "Time that the latest snapshot took to make",
 }
 """Gauges of the stages, with what they mean."""
 
 
 def new_registry(settings: Settings) -> CollectorRegistry:
-    """A registry that says which version and configuration this is."""
+    """A registry that says which version and configuration this is, and what the process takes."""
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     info = Info("surgewatch_build", "Version, and fingerprint of the settings", registry=registry)
     info.info({"version": metadata.version("surgewatch"), "config": settings.fingerprint})
     return registry

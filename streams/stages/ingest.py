@@ -203,6 +203,7 @@ class Ingest:
     def _hold(self, item: PostItem, position: int, line: bytes) -> bool:
         """Hold a post ahead of the clock; true when that confirmed others."""
         kept = (item, position, line)
+        self.intake.held += 1
         confirmed = self.mark.hold(item[0], item[3].user_id, kept, len(line))
         for held in self.mark.pushed_out():
             self._refuse_held(held)
@@ -217,6 +218,7 @@ class Ingest:
         floor = self._bounds()[1]
         for held in released:
             mark.reach(held.time_ms)
+            self.intake.held -= 1
             self._count(held.item[0], floor)
         if mark.clock_ms is not None:
             through = (mark.clock_ms - self.params.allowed_lateness_ms) // self.params.bucket_ms - 1
@@ -300,6 +302,7 @@ class Ingest:
     def _refuse_held(self, held: Held) -> None:
         _, position, line = held.item
         self.intake.posts -= 1
+        self.intake.held -= 1
         self.refuse(Reject("future", _FUTURE, self.source, position, first_bytes(line)))
 
 

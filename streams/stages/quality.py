@@ -1,17 +1,20 @@
-"""Input that is refused more than it should be, told while it lasts: rejects, and wrong clocks."""
+"""Input that cannot be used more than it should be, told while it lasts: rejects, wrong clocks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streams.errors import REJECT_REASONS
 from streams.events import Notice
 
 if TYPE_CHECKING:
     from streams.events import Intake
 
 _HOUR_MS = 3_600_000
-CLOCK_REASONS = ("future", "out_of_range")
+HELD = "held"
+"""Beside the reasons of rejects: posts far ahead wait to be confirmed, some of them for good."""
+CLOCK_REASONS = ("future", "out_of_range", HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Trouble:
 
     Attributes:
         kind: of the notice.
-        reasons: of rejects that count; empty for all.
+        reasons: that count, of rejects or ``held``.
         share_min: of the posts of the time.
         count_min: fewer are a few broken clients.
     """
@@ -32,7 +35,7 @@ class Trouble:
 
 
 TROUBLES = (
-    Trouble("rejects", (), 0.05, 100),
+    Trouble("rejects", tuple(REJECT_REASONS), 0.05, 100),
     Trouble("clock", CLOCK_REASONS, 0.01, 20),
 )
 
@@ -51,7 +54,7 @@ class Quality:
     bucket_ms: int
     _hour: int | None = None
     _posts: int = 0
-    _rejected: dict[str, int] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
     _since: dict[str, int] = field(default_factory=dict)
 
     def is_due(self, bucket: int) -> bool:
@@ -66,13 +69,11 @@ class Quality:
             intake: what became of all posts up to it.
         """
         posts = intake.posts - self._posts
-        grown = {
-            reason: count - self._rejected.get(reason, 0)
-            for reason, count in intake.rejected.items()
-        }
+        counts = intake.rejected | {HELD: intake.held}
+        grown = {reason: count - self._counts.get(reason, 0) for reason, count in counts.items()}
         is_first = self._hour is None
         self._hour = bucket * self.bucket_ms // _HOUR_MS
-        self._posts, self._rejected = intake.posts, dict(intake.rejected)
+        self._posts, self._counts = intake.posts, counts
         if is_first:
             return []
         return [
@@ -85,13 +86,17 @@ class Quality:
         self, trouble: Trouble, bucket: int, posts: int, grown: dict[str, int]
     ) -> Notice | None:
         """Whether a trouble has begun or ended."""
-        count = sum(grown.get(reason, 0) for reason in trouble.reasons or grown)
+        # Held posts that were confirmed after all are fewer than before.
+        count = max(sum(grown.get(reason, 0) for reason in trouble.reasons), 0)
         share = count / posts if posts else 0.0
         is_bad = count >= trouble.count_min and share >= trouble.share_min
         since = self._since.get(trouble.kind)
         if is_bad == (since is not None):
             return None
-        details = {"rejected": float(count), "posts": float(posts), "share": share}
+        held = min(max(grown[HELD], 0), count) if HELD in trouble.reasons else 0
+        details = {"rejected": float(count - held), "posts": float(posts), "share": share}
+        if held > 0:
+            details[HELD] = float(held)
         if is_bad:
             per_hour = max(1, _HOUR_MS // self.bucket_ms)
             self._since[trouble.kind] = since = max(bucket - per_hour, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
@@ -110,3 +111,21 @@ def test_every_scenario(
     alerts, replayed = found[scenario].result()
     assert alerts == replayed
     assert bool(alerts) == (scenario not in WITHOUT_WAVE)
+
+
+def test_troubles_of_the_input(tmp_path: Path, bootstrap: str, prefix: str) -> None:
+    """Rejects and wrong clocks are told alike of the same partitions, to the figure."""
+    lines = log_of("poisoned").splitlines(keepends=True)
+    third = len(lines) // 3
+    spoiled = [b"nonsense\n"] * 400
+    log = b"".join([*lines[:third], *spoiled, *lines[third:]])
+    pipeline = Pipeline(tmp_path, bootstrap, prefix, 2, SETTINGS)
+    live(pipeline, log, 2)
+    parts = {f"{n}.jsonl": joined(pipeline.posts(n)) for n in range(2)}
+    told, replayed = (
+        [line for line in alerts if b"pipeline.rejects" in line or b"pipeline.clock" in line]
+        for alerts in (pipeline.alerts(), replay(parts, pipeline.settings).lines)
+    )
+    assert told == replayed
+    types = [json.loads(line)["subject"] for line in told]
+    assert sorted(types) == ["pipeline/clock"] * 2 + ["pipeline/rejects"] * 2

@@ -238,6 +238,14 @@ def test_poisoned_times_move_no_clock() -> None:
     assert outcome.summary.intake.late == 0
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_wrong_clocks_are_told_where_there_are_some(scenario: str) -> None:
+    """While the log goes on, and to be over: of hundreds of posts dated a day ahead, no others."""
+    told = [alert["data"]["status"] for alert in world(scenario).outcome.of_type("pipeline.clock")]
+    assert told == (["open", "closed"] if scenario in {"poisoned", "kitchen_sink"} else [])
+    assert world(scenario).outcome.of_type("pipeline.rejects") == []
+
+
 def test_malformed_lines_cost_nothing_else() -> None:
     """Between hundreds of malformed lines all good posts are counted as in the quiet world."""
     intake, quiet = (world(name).outcome.summary.intake for name in ("malformed", "quiet"))

@@ -36,6 +36,20 @@ def test_wrong_clocks_are_told_for_less() -> None:
     assert look(quality, 2, 4_000, future=10, out_of_range=10) == [("clock", "closed")]
 
 
+def test_posts_that_nobody_confirms_are_a_wrong_clock() -> None:
+    """They wait, and are rejected at the log's end, when nobody needs to be told any more."""
+    quality = Quality(MINUTE_MS)
+    quality.notices(0, Intake())
+    (notice,) = quality.notices(60, Intake(posts=2_000, held=30, rejected={"future": 4}))
+    assert (notice.kind, notice.status) == ("clock", "open")
+    assert notice.details == {"rejected": 4.0, "posts": 2_000.0, "share": 0.017, "held": 30.0}
+    # One who waited is rejected: no news. What is confirmed after all takes nothing back.
+    (notice,) = quality.notices(120, Intake(posts=4_000, held=29, rejected={"future": 5}))
+    assert (notice.kind, notice.status) == ("clock", "closed")
+    assert notice.details["rejected"] == notice.details["share"] == 0.0
+    assert quality.notices(180, Intake(posts=6_000, rejected={"future": 5})) == []
+
+
 def test_of_both_both_are_told() -> None:
     """What a clock spoils is rejected, too."""
     quality = Quality(MINUTE_MS)
