@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from streams.kafka.frames import Headers
+    from streams.notify.subjects import Subject
 
 _PREFIX = "__connect.errors."
 ROUTE = f"{_PREFIX}connector.name"
@@ -101,9 +102,27 @@ def notifications(
     return found, unusable
 
 
-def _is_firing(event: Event) -> bool:
+def as_it_is_now(one: Notification, newest: Event | None) -> Notification:
+    """The same, with its end where that has come since: nobody is to be paged for what is over.
+
+    Args:
+        one: read back from letters.
+        newest: the newest alert of it, None where none is known.
+    """
+    if newest is None or not one.firing or _is_firing(newest):
+        return one
+    events = (*one.events, newest)
+    return msgspec.structs.replace(one, firing=False, reason=Reason.CLOSED, events=events)
+
+
+def subject_in(raw: bytes, offset: int) -> Subject | None:
+    """What an alert tells of; None where it tells of nothing that anybody is told, or is none."""
     try:
-        subject = subject_of(event.alert, event.raw, event.offset, 0)
-    except (RecordError, msgspec.ValidationError):
-        return True
+        return subject_of(decode_alert(raw), raw, offset, 0)
+    except RecordError:
+        return None
+
+
+def _is_firing(event: Event) -> bool:
+    subject = subject_in(event.raw, event.offset)
     return subject is None or subject.firing

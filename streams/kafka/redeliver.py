@@ -10,13 +10,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.errors import UsageError
 from streams.kafka.connect import client_options, connected
-from streams.kafka.deadletters import ROUTE, notifications
+from streams.kafka.deadletters import ROUTE, as_it_is_now, notifications, subject_in
 from streams.kafka.topics import Topics, partitions_of
 from streams.sinks import DeliveryError, make_sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from streams.notify import Event
     from streams.settings import Settings
 
 WAIT_MS = 1_000
@@ -41,6 +42,8 @@ class Done:
 
 async def redeliver(settings: Settings, environ: Mapping[str, str], route: str | None) -> Done:
     """Send the dead letters of a route, or of all, that were not sent again before.
+
+    What has ended since is told as that: whoever was told of its end would not be told of it again.
 
     How far each route has come is a group's committed offset, which moves past what was delivered
     and stops before the first that was not.
@@ -79,12 +82,13 @@ async def _of_route(settings: Settings, environ: Mapping[str, str], name: str, d
         found, unusable = notifications(mine, {name: routes[name].runbook})
         done.found += len(found)
         done.unusable += unusable
+        newest = await _newest(settings, {one.key for one in found})
         sink = make_sink(routes[name], environ)
         kept: list[int] = []
         try:
             for one in found:
                 try:
-                    await sink.deliver([one])
+                    await sink.deliver([as_it_is_now(one, newest.get(one.key))])
                     done.delivered += 1
                 except DeliveryError as error:
                     done.failed.append(f"{name}: {one.key}: {error.reason}")
@@ -93,6 +97,25 @@ async def _of_route(settings: Settings, environ: Mapping[str, str], name: str, d
             await asyncio.shield(sink.close())
         end = await consumer.position(place)
         await consumer.commit({place: min([end, *kept])})
+
+
+async def _newest(settings: Settings, keys: set[str]) -> dict[str, Event]:
+    """The newest alert of each of these that the alerts topic still has."""
+    found: dict[str, Event] = {}
+    if not keys:
+        return found
+    place = TopicPartition(Topics.of(settings).alerts, 0)
+    consumer = AIOKafkaConsumer(
+        **client_options(settings), isolation_level="read_committed", enable_auto_commit=False
+    )
+    async with connected(consumer, settings):
+        consumer.assign([place])
+        await consumer.seek_to_beginning(place)
+        for record in await _left(consumer, place):
+            subject = subject_in(record.value or b"", record.offset)
+            if subject is not None and subject.key in keys:
+                found[subject.key] = subject.newest
+    return found
 
 
 async def _left(consumer: AIOKafkaConsumer, place: TopicPartition) -> list[Any]:

@@ -52,9 +52,11 @@ class Chat:
             place = _Place(asset)
             if not place.apprise.add(url):
                 raise ValueError(f"URL number {number} is none that apprise knows")
-            if "overflow=" not in url:
-                # Otherwise a chat refuses what is longer than it takes, however often.
-                for server in place.apprise:
+            for server in place.apprise:
+                # Nobody else is given what is sent, whoever answers there.
+                server.redirects = False
+                if "overflow=" not in url:
+                    # Otherwise a chat refuses what is longer than it takes, however often.
                     server.overflow_mode = apprise.OverflowMode.SPLIT
             self._places.append(place)
 

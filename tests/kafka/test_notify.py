@@ -209,6 +209,31 @@ async def test_what_is_refused_becomes_a_dead_letter_and_can_be_sent_again(
     assert "no such route: pager, hook" in ran.err
 
 
+async def test_a_dead_letter_of_what_is_over_is_sent_as_that(
+    notify: Settings,
+    notifier: Notifier,
+    receiver: Receiver,
+    surgewatch: Command,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its beginning alone would page somebody, and nothing would resolve it any more."""
+    topics = Topics.of(notify)
+    receiver.answers += [Answer(400), Answer(400)]
+    notifier.start()
+    await send(notify, topics.alerts, told("opened", 1))
+    await until(lambda: len(receiver.requests) == 2, notifier)
+    await send(notify, topics.alerts, told("closed", 1))
+    await until(lambda: len(receiver.accepted) == 2, notifier)
+    notifier.end()
+    monkeypatch.setenv("TEST_KEY", KEY)
+    ran = await asyncio.to_thread(surgewatch, "redeliver", "--config", config)
+    assert (ran.code, ran.text) == (0, "delivered 2 of 2")
+    assert paged(receiver) == [("resolve", name_of(1))] * 2
+    kinds = [event["type"].split(".")[2] for event in receiver.accepted[-1].json]
+    assert kinds == ["opened", "closed"], "whoever keeps books has both"
+
+
 async def test_operators_words_keep_news_back(
     notify: Settings, notifier: Notifier, receiver: Receiver
 ) -> None:

@@ -11,17 +11,17 @@ import msgspec
 import pytest
 import yaml
 
-from streams.codec import encode_alert
-from streams.notify import Event
+from streams.codec import decode_alert, encode_alert
+from streams.notify import Event, Notification, Reason
 from streams.sinks.alertmanager import Alertmanager
 from tests.broker import ROOT
 from tests.stack.process import fetch, free_port, program, running
+from tests.unit.streams.notify.made import trouble
 from tests.unit.streams.sinks.told import HOSTILE, hostile, strange, told_of_a_wave
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streams.notify import Notification
     from tests.receiver import Receiver
 
 CONFIG = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
@@ -209,4 +209,17 @@ async def test_hostile_texts_are_taken(alertmanager: str, name: str) -> None:
     sink = Alertmanager(alertmanager)
     await sink.deliver([hostile(told_of_a_wave()[0], HOSTILE[name])])
     assert len(alerts(alertmanager)) == 1
+    await sink.close()
+
+
+async def test_without_console_runbook_or_cause_it_is_taken(alertmanager: str) -> None:
+    """Nothing is configured but the URL; and a trouble of the pipeline has no hashtag."""
+    bare = msgspec.structs.replace(told_of_a_wave()[0], url="", runbook="")
+    raw = trouble("lag", "open", int(time.time() * 1000))
+    event = Event(decode_alert(raw), raw, 0)
+    lag = Notification("oncall", "pipeline/lag/x", True, Reason.PIPELINE, (event,), event)
+    sink = Alertmanager(alertmanager)
+    await sink.deliver([bare, lag])
+    found = {a["labels"]["alertname"] for a in alerts(alertmanager)}
+    assert found == {"SurgewatchIncident", "SurgewatchPipeline"}
     await sink.close()

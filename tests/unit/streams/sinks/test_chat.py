@@ -71,6 +71,13 @@ async def test_where_one_of_several_fails_the_others_are_not_told_again(
     await other.stop()
 
 
+async def test_redirects_are_not_followed(receiver: Receiver, wave: list[Notification]) -> None:
+    receiver.answers.append(Answer(307, {"Location": f"{receiver.url}/elsewhere"}))
+    with pytest.raises(DeliveryError, match="URL 1 of 1"):
+        await Chat([f"json://127.0.0.1:{receiver.port}/hook"]).deliver([wave[0]])
+    assert [request.path for request in receiver.requests] == ["/hook"]
+
+
 async def test_what_a_chat_would_refuse_as_too_long_is_split(
     wave: list[Notification], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,8 +50,9 @@ class World:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    async def write(self, told: Sequence[Told]) -> None:  # noqa: ARG002
-        """What was delivered is known by ``delivered``."""
+    async def write(self, told: Sequence[Told]) -> None:
+        """What was delivered is written down, that and no more."""
+        assert [one.key for one in told] == self.delivered[-1]
         self.told.set()
 
     async def bury(self, dead: Sequence[tuple[Notification, str]], told: Sequence[Told]) -> None:
