@@ -21,6 +21,7 @@ import pytest
 from streams.codec import rfc3339
 from streams.kafka.topics import Topics, create
 from streams.settings import load
+from tests.harness import violations
 from tests.kafka.reader import SURGEWATCH, records, send
 from tests.receiver import Answer, Receiver
 from tests.unit.streams.notify.made import ack, incident, silence, trouble
@@ -150,6 +151,7 @@ async def test_alerts_are_delivered_in_order_and_troubles_too(
     assert notifier.end() == 0
     written = (await records(notify, topics.notified))[0]
     assert {r.key for r in written} >= {f"pager/{name_of(1)}".encode()}
+    assert violations("notified", [orjson.loads(r.value) for r in written]) == []
 
 
 async def test_bad_answers_are_outlived(
