@@ -123,7 +123,7 @@ class Notifier:
                 feed = _Feed(self._settings, self._topics, book, self._clock)
                 await feed.start()
                 try:
-                    await feed.catch_up()
+                    await feed.catch_up(self.health.beat)
                     log.info(
                         "notifier is at work: %d routes, %d open",
                         len(self._sinks),
@@ -182,7 +182,7 @@ class _Feed:
         """Disconnect."""
         await stop(self._consumer)
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, beat: Callable[[], None]) -> None:
         """Read up to where the topics end now; what was told first, since that decides the rest."""
         for places in ([self._notified, self._ops], [self._alerts]):
             self._consumer.assign(places)
@@ -191,11 +191,11 @@ class _Feed:
             for place in places:
                 while await self._consumer.position(place) < ends[place]:
                     await self.read()
+                    beat()
         # What routes are told from now on, the book knows by itself.
-        positions = {self._alerts: ends[self._alerts]}
-        positions[self._alerts] = await self._consumer.position(self._alerts)
+        position = await self._consumer.position(self._alerts)
         self._consumer.assign([self._alerts, self._ops])
-        self._consumer.seek(self._alerts, positions[self._alerts])
+        self._consumer.seek(self._alerts, position)
         await self._consumer.seek_to_beginning(self._ops)
 
     async def read(self) -> bool:
