@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _WEEK_MINUTES = 7 * 24 * 60
 _HOUR_MINUTES = 60
+_ROUNDED = 1e-9
 _MANY = 1e9
 """A count that any bank looks at closely enough to say the threshold."""
 
@@ -48,6 +49,7 @@ class SeriesDetector(AnomalyDetector):  # type: ignore[misc]
 
     Raises:
         CatalogError: the detector or a parameter is not known; the message has the nearest name.
+        ValueError: ``bucket_minutes`` is not above 0, or does not divide an hour.
 
     >>> import numpy as np
     >>> detector = SeriesDetector("river.anomaly.GaussianScorer", bucket_minutes=30)
@@ -69,6 +71,11 @@ class SeriesDetector(AnomalyDetector):  # type: ignore[misc]
         first_bucket: int = 0,
         sustained: bool | None = None,
     ) -> None:
+        parts = _HOUR_MINUTES / bucket_minutes if bucket_minutes > 0 else 0.0
+        if parts < 1 or abs(parts - round(parts)) > _ROUNDED:
+            raise ValueError(
+                f"bucket_minutes = {bucket_minutes!r} does not divide an hour; 1, 5, 15 and 60 do"
+            )
         self.detector = detector
         self.parameters = parameters
         self.bucket_minutes = bucket_minutes

@@ -24,7 +24,8 @@ HEADS = (
 
 def title_of(staff: Capacity) -> str:
     """What the sheet rests on."""
-    read = f"; {', '.join(staff.languages_read)} is read" if staff.languages_read else ""
+    are = "is" if len(staff.languages_read) == 1 else "are"
+    read = f"; {', '.join(staff.languages_read)} {are} read" if staff.languages_read else ""
     return (
         "for the posts that the wave adds: as forecast, and in brackets at its upper end; at "
         f"{count(staff.moderator_posts_per_hour)} posts an hour a moderator and "

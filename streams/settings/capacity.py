@@ -35,7 +35,7 @@ class Capacity:
         tuple[str, ...],
         Setting(
             "languages_read",
-            codes("[a-z]{2,8}", "primary language subtags in lower case", primary_subtag),
+            codes("[a-z]{2,3}", "primary language subtags in lower case", primary_subtag),
             "Languages that need no translator, because the staff reads them.",
             shapes=False,
         ),

@@ -82,7 +82,7 @@ class Origin:
         Setting(
             "home_languages",
             codes(
-                "[a-z]{2,8}",
+                "[a-z]{2,3}",
                 "primary language subtags in lower case",
                 primary_subtag,
             ),

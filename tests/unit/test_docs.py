@@ -12,6 +12,9 @@ import pytest
 
 from detectors import names, river_row
 from streams.cli import build_parser
+from streams.kafka.meters import WorkerCollector
+from streams.observe.names import CloseTimes, DeliveryMetrics, new_registry
+from streams.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -79,3 +82,19 @@ def test_every_feature_is_in_the_catalogue() -> None:
     listed = re.findall(r"^``(\w+)`` +[SU]", river_row.__doc__ or "", re.MULTILINE)
     assert listed
     assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == listed
+
+
+def test_every_metric_is_explained() -> None:
+    """docs/operations.md names each metric that there is, and no other."""
+    registry = new_registry(Settings())
+    DeliveryMetrics(registry)
+    CloseTimes(registry)
+    registry.register(WorkerCollector([]))
+    families = [f for f in registry.collect() if f.name.startswith("surgewatch_")]
+    suffix = {"counter": "_total", "info": "_info"}
+    there = {family.name + suffix.get(family.type, "") for family in families}
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    told = page.partition("## Metrics")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(surgewatch_\w+)`", told))
+    short = {f"surgewatch{name}" for name in re.findall(r"`(_\w+)`", told)}
+    assert named | short == there

@@ -161,6 +161,13 @@ def test_who_asks_gets_single_buckets_believed(
     assert (detector.score_one({"fresh": 200.0}) > detector.threshold) == surge
 
 
+@pytest.mark.parametrize("minutes", [0, -5.0, 7, 120, 1440, math.inf, math.nan])
+def test_buckets_divide_an_hour(minutes: float) -> None:
+    """Other lengths are refused at once, in words."""
+    with pytest.raises(ValueError, match="does not divide an hour"):
+        SurgeScan(bucket_minutes=minutes)
+
+
 def test_text_is_no_count() -> None:
     """What is not a number at all is refused, not taken for missing."""
     with pytest.raises((TypeError, ValueError)):
