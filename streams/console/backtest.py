@@ -89,12 +89,12 @@ _MEASURES: list[_Measure] = [
     ("  a week", lambda a: quality.weekly(len(a.judged), a)),
 ]
 _KNOWN_MEASURES: list[_Measure] = [
-    ("false", lambda a: f"{a.count('false'):,}"),
-    ("  a week", lambda a: quality.weekly(a.count("false"), a)),
+    ("false", quality.false_count),
+    ("  a week", quality.false_rate),
     ("true", lambda a: f"{a.count('true'):,}"),
     (quality.VERDICTS["expected"], lambda a: f"{a.count('expected'):,}"),
     (quality.VERDICTS["unknown"], lambda a: f"{a.count('unknown'):,}"),
-    ("precision", lambda a: quality.share(a.precision)),
+    ("precision", quality.precision),
     ("waves found", quality.found),
     ("median delay", lambda a: quality.delay(a.delay_minutes)),
 ]
@@ -194,8 +194,18 @@ def sweep_delay(trial: Trial) -> float | None:
     return assessment.delay_minutes if assessment.waves else assessment.onset_delay_minutes
 
 
-def sweep_row(trial: Trial) -> list[str]:
-    """Return a sweep's figures for one value: incidents a week, false, missed, median delay."""
+def has_unknown(trials: Sequence[Trial]) -> bool:
+    """Return whether any value has incidents that nobody has said anything of."""
+    return any(t.assessment.is_known and t.assessment.count("unknown") for t in trials)
+
+
+def sweep_row(trial: Trial, *, unknown: bool) -> list[str]:
+    """Return a sweep's figures for one value.
+
+    Args:
+        trial: of the value.
+        unknown: is there a column of what is not labelled?
+    """
     assessment = trial.assessment
     rate = assessment.per_week(len(assessment.judged))
     is_known = assessment.is_known
@@ -203,6 +213,7 @@ def sweep_row(trial: Trial) -> list[str]:
         visible(trial.name),
         "–" if rate is None else quality.figure(rate),
         f"{assessment.count('false'):,}" if is_known else "–",
+        *([f"{assessment.count('unknown'):,}"] if unknown else []),
         f"{len(assessment.missed):,}" if is_known else "–",
         quality.delay(sweep_delay(trial)),
     ]
@@ -211,7 +222,8 @@ def sweep_row(trial: Trial) -> list[str]:
 def sweep_columns(trials: Sequence[Trial]) -> list[str]:
     """Return the headings of a sweep's figures."""
     since = "start" if trials[0].assessment.waves else "onset"
-    return ["value", "incidents a week", "false", "missed", f"median delay after {since}"]
+    unknown = [quality.VERDICTS["unknown"]] if has_unknown(trials) else []
+    return ["value", "incidents a week", "false", *unknown, "missed", f"median delay after {since}"]
 
 
 def _sweep(trials: Sequence[Trial]) -> Table:
@@ -221,7 +233,8 @@ def _sweep(trials: Sequence[Trial]) -> Table:
     found.add_column(Text("delay"))
     delays = [sweep_delay(trial) or 0.0 for trial in trials]
     most = max(*delays, 1e-9)
+    unknown = has_unknown(trials)
     for trial, minutes in zip(trials, delays, strict=True):
         bar = "█" * max(round(_BAR * minutes / most), int(minutes > 0))
-        found.add_row(*map(Text, sweep_row(trial)), Text(bar))
+        found.add_row(*map(Text, sweep_row(trial, unknown=unknown)), Text(bar))
     return found

@@ -93,17 +93,39 @@ def facts(assessment: Assessment) -> list[tuple[str, str]]:
 
 def known_facts(assessment: Assessment) -> list[tuple[str, str]]:
     """Return what is known of the incidents: false ones a week, precision, waves, delay."""
-    false = assessment.count("false")
-    rows = [("false", f"{false:,}, {weekly(false, assessment)} a week")]
+    false = false_count(assessment)
+    if not assessment.count("unknown"):
+        false += f", {false_rate(assessment)} a week"
+    rows = [("false", false)]
     for verdict in ("true", "expected", "unknown"):
         count = assessment.count(verdict)
         if verdict == "true" or count:
             rows.append((VERDICTS[verdict], f"{count:,}"))
-    rows.append(("precision", share(assessment.precision)))
+    rows.append(("precision", precision(assessment)))
     if assessment.waves:
         rows.append(("waves found", found(assessment)))
         rows.append(("median delay", delay(assessment.delay_minutes)))
     return rows
+
+
+def false_count(assessment: Assessment) -> str:
+    """Return how many incidents are false, as far as anybody has said."""
+    known = " that are known" if assessment.count("unknown") else ""
+    return f"{assessment.count('false'):,}{known}"
+
+
+def false_rate(assessment: Assessment) -> str:
+    """Return the weekly rate of false incidents; none where some were not looked at."""
+    if assessment.count("unknown"):
+        return "–"
+    return weekly(assessment.count("false"), assessment)
+
+
+def precision(assessment: Assessment) -> str:
+    """Return the precision, and of how many, where not all are labelled."""
+    unknown = assessment.count("unknown")
+    labelled = f", of the {len(assessment.judged) - unknown:,} that are labelled" if unknown else ""
+    return f"{share(assessment.precision)}{labelled}"
 
 
 def share(value: float | None) -> str:

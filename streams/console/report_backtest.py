@@ -244,7 +244,9 @@ def _sweep(backtest: Backtest) -> str:
         return ""
     headings = words.sweep_columns(trials)
     columns = [(heading.capitalize(), "n" if at else "w") for at, heading in enumerate(headings)]
-    cells = [[escape(cell) for cell in words.sweep_row(trial)] for trial in trials]
+    unknown = words.has_unknown(trials)
+    rows = [words.sweep_row(trial, unknown=unknown) for trial in trials]
+    cells = [[escape(cell) for cell in row] for row in rows]
     return (
         f"<h2>Sweep of {html_text(backtest.swept or '')}</h2>"
         f'<div class="card">{table(columns, cells)}{sweep_chart(trials)}</div>'

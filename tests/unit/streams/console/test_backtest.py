@@ -203,6 +203,22 @@ def test_hostile_text_stays_text(poisoned: Any, text: str) -> None:
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", shown)
 
 
+def test_what_nobody_has_labelled_is_not_called_good(summary: Summary) -> None:
+    """With labels of some incidents only, the rest is counted beside them, and has no rate."""
+    labelled = known("in-x", "true", "pair/US/tiktokrefugee", label=True)
+    data = copy.deepcopy(summary.incidents[0])
+    data |= {"incident_id": "in-0000000000000001", "hashtag": "other", "region": "JP"}
+    for member in data["series"]:
+        member["series"] = "pair/JP/other"
+    more = other(summary, incidents=[summary.incidents[0], data])
+    knowledge = Knowledge(None, [labelled])
+    text = printed(backtest(more, None, knowledge), 140)
+    assert re.search(r"false +0 that are known", text)
+    assert re.search(r"precision +100%, of the 1 that are labelled", text)
+    text = printed(backtest(more, more, knowledge), 140)
+    assert re.search(r"value +incidents a week +false +not labelled +missed", text)
+
+
 @pytest.mark.parametrize("values", [["1"], ["1", "2", "3"]])
 def test_sweep_chart_of_any_length(summary: Summary, values: Sequence[str]) -> None:
     """One value is a dot, several are a curve; what has no delay has no dot."""
