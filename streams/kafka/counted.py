@@ -9,7 +9,8 @@ from streams.observe.names import PIPELINE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.kafka.machines import Figure, Machine
+    from streams.kafka.machines import Machine
+    from streams.observe.names import Figure
 
 
 class Counted:

@@ -8,8 +8,7 @@ gives the same again. That is what recovery rests on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -20,6 +19,7 @@ from streams.errors import REJECT_REASONS
 from streams.events import Closed, Early, EarlyOutcome, Notice, Outcome, Seen
 from streams.kafka.frames import Assembler, Headers, frames
 from streams.kafka.rejects import reject_headers, rejected_value
+from streams.observe.names import Figure
 from streams.pipeline import make_correlate, make_detect, make_ingest
 from streams.replay import field_map
 
@@ -67,14 +67,6 @@ class Message:
     partition: int = 0
     key: bytes | None = None
     headers: Headers = ()
-
-
-class Figure(NamedTuple):
-    """One sample of a metric; ``name`` is of ``streams.observe.names``."""
-
-    name: str
-    value: float
-    labels: Mapping[str, str] = MappingProxyType({})
 
 
 class Machine(Protocol):

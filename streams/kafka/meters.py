@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from streams.kafka.machines import Figure
     from streams.kafka.service import StageService
+    from streams.observe.names import Figure
     from streams.settings import Settings
 
 _LABELS = {

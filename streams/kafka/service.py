@@ -15,9 +15,9 @@ from mode import Service
 
 from streams.kafka.counted import Counted
 from streams.kafka.log import log
-from streams.kafka.machines import Figure
 from streams.kafka.unit import Unit
 from streams.observe import Health
+from streams.observe.names import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.settings import Settings
 
 DELIVERY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -37,6 +40,14 @@ STATE = {
     "surgewatch_snapshot_seconds": "Time that the latest snapshot took to make",
 }
 """Gauges of the stages, with what they mean."""
+
+
+class Figure(NamedTuple):
+    """One sample of a metric; ``name`` is one of the above."""
+
+    name: str
+    value: float
+    labels: Mapping[str, str] = MappingProxyType({})
 
 
 def new_registry(settings: Settings) -> CollectorRegistry:
