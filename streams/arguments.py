@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from typing import TYPE_CHECKING
 
 from streams.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STAGES = ("ingest", "detect", "correlate")
 
@@ -42,6 +46,21 @@ def count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= COUNT_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {COUNT_MAX:,}")
     return int(text)
+
+
+def words(most: int) -> Callable[[str], str]:
+    """What a record can hold: UTF-8, and not too long, or its readers would refuse it."""
+
+    def read(text: str) -> str:
+        if len(text) > most:
+            raise argparse.ArgumentTypeError(f"{len(text):,} characters; at most {most:,}")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise argparse.ArgumentTypeError("not UTF-8") from None
+        return text
+
+    return read
 
 
 def moment(text: str) -> int:

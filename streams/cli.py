@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streams.arguments import STAGES, count, moment, speed, stages
 from streams.cli_ops import add_operators, add_silences
-from streams.cli_parts import add_config, add_kafka, login, with_kafka
+from streams.cli_parts import add_config, add_kafka, add_said, login, with_kafka
 from streams.errors import SurgewatchError, UsageError
 
 if TYPE_CHECKING:
@@ -261,8 +261,7 @@ def _add_labels(label: argparse.ArgumentParser, labels: argparse.ArgumentParser)
     )
     label.add_argument("--alerts", type=Path, metavar="ALERTS.jsonl", help="that tell of it")
     label.add_argument("--labels", type=Path, metavar="FILE", help="JSON lines to append to")
-    label.add_argument("--note", default="", help="why")
-    label.add_argument("--by", metavar="NAME", help="who says so (default: the login name)")
+    add_said(label, "why")
     add_kafka(label)
     label.set_defaults(run=_label)
     add_kafka(labels)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streams.cli_parts import add_kafka, login
+from streams.arguments import words
+from streams.cli_parts import add_by, add_kafka, add_said, login
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
+
+TEXT_MAX = 1_000
+"""Characters of a matcher; how many a pattern may have, is told with what a matcher is."""
 
 
 def _with_ops(name: str) -> Callable[[argparse.Namespace, Mapping[str, str]], None]:
@@ -51,8 +55,7 @@ def add_operators(sub: Any) -> None:
     ):
         parser = sub.add_parser(name, help=text)
         parser.add_argument("incident", metavar="INCIDENT_ID", help="as in its alerts: in-…")
-        parser.add_argument("--note", default="", help="why, or what you do")
-        _add_by(parser)
+        add_said(parser, "why, or what you do")
         add_kafka(parser)
         parser.set_defaults(run=_with_ops("ack"))
 
@@ -62,6 +65,7 @@ def add_silences(sub: Any) -> None:
     silence = sub.add_parser("silence", help="keep notifications back for a while")
     silence.add_argument(
         "matchers",
+        type=words(TEXT_MAX),
         nargs="+",
         metavar="FIELD=PATTERN",
         help="region=US, hashtag=tiktok*, level=pair, severity=warning, incident=in-…, type=…; all "
@@ -69,19 +73,14 @@ def add_silences(sub: Any) -> None:
     )
     silence.add_argument("--for", dest="duration", metavar="2h", help="how long")
     silence.add_argument("--until", metavar="TIME", help="or until when, RFC 3339")
-    silence.add_argument("--note", required=True, help="why")
-    _add_by(silence)
+    add_said(silence, "why", required=True)
     add_kafka(silence)
     silence.set_defaults(run=_with_ops("silence"))
     end = sub.add_parser("unsilence", help="end a silence")
     end.add_argument("silence", metavar="SILENCE_ID", help="as silences prints it: s-…")
-    _add_by(end)
+    add_by(end)
     add_kafka(end)
     end.set_defaults(run=_with_ops("unsilence"))
     listed = sub.add_parser("silences", help="print the silences in force")
     add_kafka(listed)
     listed.set_defaults(run=_with_ops("silences"))
-
-
-def _add_by(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--by", metavar="NAME", help="who says so (default: the login name)")

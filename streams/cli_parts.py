@@ -6,6 +6,7 @@ import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.arguments import words
 from streams.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,23 @@ def with_kafka(name: str) -> Callable[[argparse.Namespace, Mapping[str, str]], N
         getattr(commands_kafka, name)(args, environ)
 
     return run
+
+
+def add_by(parser: argparse.ArgumentParser) -> None:
+    """Who says something."""
+    # Imported here because the codec takes a while: see ``streams.cli``.
+    from streams.codec.labels import BY_CHARS  # noqa: PLC0415
+
+    text = "who says so (default: the login name)"
+    parser.add_argument("--by", type=words(BY_CHARS), metavar="NAME", help=text)
+
+
+def add_said(parser: argparse.ArgumentParser, why: str, *, required: bool = False) -> None:
+    """Who says something, and why."""
+    from streams.codec.labels import NOTE_CHARS  # noqa: PLC0415 - see above
+
+    parser.add_argument("--note", type=words(NOTE_CHARS), default="", required=required, help=why)
+    add_by(parser)
 
 
 def login() -> str:

@@ -87,6 +87,7 @@ def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
 
 def _notify_from(args: argparse.Namespace, settings: Settings, environ: Mapping[str, str]) -> None:
     """Show what the routes would be told of a file of alerts; deliver it if asked to."""
+    settings_module.require_routes(settings.notify)
     lines = enumerate(read_lines(args.alerts), 1)
     numbered = [(number, line) for number, line in lines if line.strip()]
     found, unreadable = replayed(settings.notify, numbered, settings.alerts.source)

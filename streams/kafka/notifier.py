@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
-from streams.errors import BrokerError, SettingsError
+from streams.errors import BrokerError
 from streams.kafka import deadletters
 from streams.kafka.connect import broker_errors, client_options, start, stop
 from streams.kafka.topics import Topics, partitions_of
 from streams.notify import Book, encode_told, told_key
 from streams.observe import Health, Monitor
 from streams.observe.names import DeliveryMetrics, new_registry
+from streams.settings import require_routes
 from streams.sinks import make_sink
 from streams.sinks.dispatch import Dispatcher
 
@@ -61,11 +62,7 @@ class Notifier:
         environ: Mapping[str, str],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not settings.notify.routes:
-            raise SettingsError(
-                "notify.routes: there is none, so nobody would be told; write one under "
-                "[[notify.routes]] (docs/notifications.md)"
-            )
+        require_routes(settings.notify)
         self._settings = settings
         self._clock = clock
         self._topics = Topics.of(settings)
@@ -184,6 +181,7 @@ class _Feed:
 
     async def catch_up(self, beat: Callable[[], None]) -> None:
         """Read up to where the topics end now; what was told first, since that decides the rest."""
+        reached: dict[TopicPartition, int] = {}
         for places in ([self._notified, self._ops], [self._alerts]):
             self._consumer.assign(places)
             await self._consumer.seek_to_beginning(*places)
@@ -192,11 +190,16 @@ class _Feed:
                 while await self._consumer.position(place) < ends[place]:
                     await self.read()
                     beat()
-        # What routes are told from now on, the book knows by itself.
-        position = await self._consumer.position(self._alerts)
-        self._consumer.assign([self._alerts, self._ops])
-        self._consumer.seek(self._alerts, position)
-        await self._consumer.seek_to_beginning(self._ops)
+                    if place == self._alerts:
+                        # What is long over need not be in memory with all that came after it.
+                        self._book.forget(int(self._clock() * 1000))
+                reached[place] = await self._consumer.position(place)
+        # What routes are told from now on, the book knows by itself. What operators had taken back
+        # must not be read again: it would hold until that is, too.
+        going_on = [self._alerts, self._ops]
+        self._consumer.assign(going_on)
+        for place in going_on:
+            self._consumer.seek(place, reached[place])
 
     async def read(self) -> bool:
         """Read a little; was there anything?"""

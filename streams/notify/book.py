@@ -65,7 +65,6 @@ class Book:
     counts: Counts = field(default_factory=Counts)
     _told: dict[tuple[str, str], Told] = field(default_factory=dict)
     _held: set[tuple[str, str]] = field(default_factory=set)
-    _over_since: dict[str, int] = field(default_factory=dict)
 
     # -- what comes in ---------------------------------------------------------------------------
 
@@ -100,7 +99,7 @@ class Book:
             self.counts.unreadable += 1
             return
         if said is not None:
-            self.operators.take(said, now_ms)
+            self.operators.take(said, now_ms - self.notify.max_age_ms)
 
     def told(self, raw: bytes) -> None:
         """Take in what a route was told."""
@@ -128,7 +127,7 @@ class Book:
             wanted = [*self._due_of(route, now_ms), *self._reminders(route, now_ms)]
             if wanted:
                 found[route.name] = wanted
-        self._forget(now_ms)
+        self.forget(now_ms)
         return found
 
     def next_ms(self, now_ms: int) -> int | None:
@@ -141,7 +140,7 @@ class Book:
         ]
         for route in self.notify.routes:
             if route.pipeline:
-                times += [self._remind_ms(route, s) for s in self.operators.silences.values()]
+                times += [self._remind_ms(route, s) for s in self.operators.in_force(now_ms)]
         return max(min(times), now_ms + 1) if times else None
 
     def verdict(self, subject: Subject, route: Route, now_ms: int) -> Verdict:
@@ -254,20 +253,21 @@ class Book:
 
     # -- forgetting ------------------------------------------------------------------------------
 
-    def _forget(self, now_ms: int) -> None:
-        """Forget what is over and told, a while after."""
-        self.operators.forget(now_ms)
+    def forget(self, now_ms: int) -> None:
+        """Forget what is over and told, a while after; for when all three topics were read."""
+        self.operators.forget(now_ms - self.notify.max_age_ms)
         for key, subject in list(self.subjects.items()):
-            over = [self.verdict(subject, route, now_ms).done for route in self.notify.routes]
-            if not all(over) or (subject.firing and subject.lasting):
-                continue
-            since_ms = self._over_since.setdefault(key, now_ms)
-            if now_ms - since_ms > RESOLVED_MS:
+            if all(self._is_done(subject, route, now_ms) for route in self.notify.routes):
                 self._drop(key)
+
+    def _is_done(self, subject: Subject, route: Route, now_ms: int) -> bool:
+        told = self._told.get((route.name, subject.key))
+        if told is not None and now_ms - told.at_ms <= RESOLVED_MS:
+            return False
+        return self.verdict(subject, route, now_ms).done
 
     def _drop(self, key: str) -> None:
         del self.subjects[key]
-        self._over_since.pop(key, None)
         for route in self.notify.routes:
             self._told.pop((route.name, key), None)
             self._held.discard((route.name, key))

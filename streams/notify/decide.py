@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 GREW = 2.0
 """An acknowledged incident is told again when it has more than so many times the users."""
+ENDLESS_MS = 24 * 3_600_000
+"""What has no end is not told any more after so long: no night is longer."""
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
@@ -75,7 +77,7 @@ def decide(
 
     Whoever was told that it goes on is told when it is over, whatever keeps other news back: what
     was raised must be resolved. Nobody is told of the end of what he was never told of, unless it
-    came and went since he was last reached.
+    came and went since he was last reached, and nothing kept it back when it went.
 
     Args:
         subject: as it is now.
@@ -94,7 +96,7 @@ def decide(
     if told is not None and not subject.firing:
         return Verdict(why_not="its end was told", done=True)
     if why_not := concern(route, subject):
-        return Verdict(why_not=why_not, done=not subject.firing)
+        return Verdict(why_not=why_not, done=not (subject.firing and subject.lasting))
     return _is_new(subject, route, operators, now_ms, max_age_ms)
 
 
@@ -102,17 +104,24 @@ def _is_new(
     subject: Subject, route: Route, operators: Operators, now_ms: int, max_age_ms: int
 ) -> Verdict:
     """Decide on what the route was never told of."""
-    held = _hold(subject, route, operators, now_ms)
-    if subject.firing and held is not None:
-        return held
-    if not subject.firing:
-        if held is not None:
-            return Verdict(why_not=f"over, and {held.why_not}", done=True)
-        if now_ms - subject.newest_ms > max_age_ms:
+    if not (subject.firing and subject.lasting):
+        oldest_ms = now_ms - (ENDLESS_MS if subject.firing else max_age_ms)
+        if subject.newest_ms < oldest_ms:
             return Verdict(why_not="over, and too long ago", done=True)
+    ack = operators.acks.get(subject.key)
+    if ack is not None and subject.users <= GREW * max(ack.users, 1.0):
+        why_not = f"acknowledged by {ack.by}"
+        return Verdict(why_not=why_not, done=not subject.firing, held=subject.firing)
+    # What ended while it was kept back is not told when it might be: nor after a restart.
+    from_ms = now_ms if subject.firing else min(subject.newest_ms, now_ms)
+    held = _kept_back(subject, route, operators, from_ms, now_ms)
+    if held is not None:
+        return held if subject.firing else Verdict(why_not=f"over, and {held.why_not}", done=True)
     reason = Reason.OPENED if subject.firing else Reason.CLOSED
     if subject.pipeline:
         reason = Reason.PIPELINE
+    elif ack is not None and subject.firing:
+        reason = Reason.GREW
     together_ms = subject.seen_ms + route.group_window_ms
     if now_ms < together_ms:
         # It goes along with whatever goes before.
@@ -139,7 +148,7 @@ def _goes_on(
         known = told.users if told.at_ms > epoch_ms(ack.at) else ack.users
         if subject.users <= GREW * max(known, 1.0):
             return Verdict(why_not=f"acknowledged by {ack.by}", held=True)
-    held = _kept_back(subject, route, operators, now_ms)
+    held = _kept_back(subject, route, operators, now_ms, now_ms)
     if held is not None:
         return held
     if not news:
@@ -147,24 +156,19 @@ def _goes_on(
     return Verdict(Reason.UPDATED if ack is None else Reason.GREW)
 
 
-def _hold(subject: Subject, route: Route, operators: Operators, now_ms: int) -> Verdict | None:
-    """Why something that nobody was told of is kept back, None if it is not."""
-    ack = operators.acks.get(subject.key)
-    if ack is not None and subject.users <= GREW * max(ack.users, 1.0):
-        return Verdict(why_not=f"acknowledged by {ack.by}", held=True)
-    return _kept_back(subject, route, operators, now_ms)
-
-
-def _kept_back(subject: Subject, route: Route, operators: Operators, now_ms: int) -> Verdict | None:
-    """Silences and quiet hours."""
-    silence = operators.silence_of(subject, now_ms)
+def _kept_back(
+    subject: Subject, route: Route, operators: Operators, from_ms: int, now_ms: int
+) -> Verdict | None:
+    """By a silence that held some time from then to now, or quiet hours at either end of that."""
+    silence = operators.silence_of(subject, from_ms, now_ms)
     if silence is not None:
         until = epoch_ms(silence.until)
         why = f"silenced by {silence.by} until {silence.until} ({silence.silence_id})"
         return Verdict(why_not=why, again_ms=until, held=True)
     if _RANK[subject.severity] < _RANK[route.quiet_severity_min]:
-        until_ms = quiet_until(route.quiet_hours, route.time_zone, now_ms)
-        if until_ms is not None:
-            why = f"quiet hours until {rfc3339(until_ms // 1000 * 1000)}"
-            return Verdict(why_not=why, again_ms=until_ms, held=True)
+        for at_ms in (now_ms, from_ms):
+            until_ms = quiet_until(route.quiet_hours, route.time_zone, at_ms)
+            if until_ms is not None:
+                why = f"quiet hours until {rfc3339(until_ms // 1000 * 1000)}"
+                return Verdict(why_not=why, again_ms=until_ms, held=True)
     return None

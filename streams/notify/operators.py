@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from streams.codec import epoch_ms
 from streams.said import Ack, Silence
@@ -25,7 +27,7 @@ class Operators:
 
     Attributes:
         acks: by incident; those that were withdrawn are not in it.
-        silences: by name; those that were ended or are over are not in it.
+        silences: by name; one that was ended before its time lasts until it was.
         dropped: what limits kept out.
     """
 
@@ -33,44 +35,68 @@ class Operators:
     silences: dict[str, Silence] = field(default_factory=dict)
     dropped: int = 0
 
-    def take(self, said: Ack | Silence, now_ms: int) -> None:
-        """Take in what an operator said; what is newest of a key counts."""
+    def take(self, said: Ack | Silence, since_ms: int) -> None:
+        """Take in what an operator said; what is newest of a key counts.
+
+        Args:
+            said: by an operator.
+            since_ms: silences that were over by then are left out.
+        """
         if isinstance(said, Ack):
-            self.acks.pop(said.incident_id, None)
-            if not said.withdrawn:
-                self._put(self.acks, said.incident_id, said, ACKS_MAX)
+            self._take_ack(said)
         else:
-            self.silences.pop(said.silence_id, None)
-            self.forget(now_ms)
-            if not said.ended and epoch_ms(said.until) > now_ms:
-                self._put(self.silences, said.silence_id, said, SILENCES_MAX)
+            self._take_silence(said, since_ms)
 
-    def _put(self, into: dict[str, Any], key: str, said: Ack | Silence, most: int) -> None:
-        if len(into) >= most:
-            # The oldest: its incident is over, or nobody has looked at its silence for long.
-            del into[next(iter(into))]
+    def _take_ack(self, said: Ack) -> None:
+        self.acks.pop(said.incident_id, None)
+        if said.withdrawn:
+            return
+        if len(self.acks) >= ACKS_MAX:
+            del self.acks[next(iter(self.acks))]  # its incident is over
             self.dropped += 1
-        into[key] = said
+        self.acks[said.incident_id] = said
 
-    def forget(self, now_ms: int) -> None:
-        """Forget silences that are over."""
-        for name in [n for n, s in self.silences.items() if epoch_ms(s.until) <= now_ms]:
+    def _take_silence(self, said: Silence, since_ms: int) -> None:
+        self.silences.pop(said.silence_id, None)
+        self.forget(since_ms)
+        if said.ended and epoch_ms(said.at) < epoch_ms(said.until):
+            said = msgspec.structs.replace(said, until=said.at)
+        if epoch_ms(said.until) <= since_ms:
+            return
+        if len(self.silences) >= SILENCES_MAX:
+            del self.silences[min(self.silences.values(), key=_ends_ms).silence_id]
+            self.dropped += 1
+        self.silences[said.silence_id] = said
+
+    def forget(self, since_ms: int) -> None:
+        """Forget silences that were over by then."""
+        for name in [n for n, s in self.silences.items() if _ends_ms(s) <= since_ms]:
             del self.silences[name]
 
     def in_force(self, now_ms: int) -> Iterator[Silence]:
         """The silences that hold now."""
         for silence in self.silences.values():
-            if epoch_ms(silence.since) <= now_ms < epoch_ms(silence.until):
+            if epoch_ms(silence.since) <= now_ms < _ends_ms(silence):
                 yield silence
 
-    def silence_of(self, subject: Subject, now_ms: int) -> Silence | None:
-        """The silence that keeps a subject back now, of several the one that ends last."""
+    def silence_of(self, subject: Subject, from_ms: int, now_ms: int) -> Silence | None:
+        """A silence that kept a subject back at some time from then to now.
+
+        Returns:
+            Of several the one that ends last.
+        """
         fitting = [
             silence
-            for silence in self.in_force(now_ms)
-            if all(fits(matcher, subject) for matcher in silence.matchers)
+            for silence in self.silences.values()
+            if epoch_ms(silence.since) <= now_ms
+            and from_ms < _ends_ms(silence)
+            and all(fits(matcher, subject) for matcher in silence.matchers)
         ]
-        return max(fitting, key=lambda silence: epoch_ms(silence.until), default=None)
+        return max(fitting, key=_ends_ms, default=None)
+
+
+def _ends_ms(silence: Silence) -> int:
+    return epoch_ms(silence.until)
 
 
 def fits(matcher: Matcher, subject: Subject) -> bool:

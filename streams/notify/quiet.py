@@ -39,7 +39,7 @@ def quiet_until(hours: str, zone: str, now_ms: int) -> int | None:
     """When the quiet hours end that it is now, milliseconds since 1970 UTC; None if it is none.
 
     The clock on the wall counts: where it is put forward or back in the night, quiet hours are an
-    hour shorter or longer.
+    hour shorter or longer. If they end in an hour that happens twice, it is quiet twice.
 
     >>> noon = 1_735_732_800_000  # 2025-01-01T12:00:00Z
     >>> quiet_until("22:00-07:00", "Europe/Berlin", noon) is None
@@ -56,6 +56,7 @@ def quiet_until(hours: str, zone: str, now_ms: int) -> int | None:
     if not (at >= begin or at < end if overnight else begin <= at < end):
         return None
     day = local.date() + (_STEP if overnight and at >= begin else timedelta())
-    over = datetime.combine(day, end, _zone(zone)).timestamp() * 1000
-    # Never now or before: an hour that happens twice would end at its first pass.
-    return max(round(over), now_ms + 1)
+    over = datetime.combine(day, end, _zone(zone))
+    ends_ms = round(over.timestamp() * 1000)
+    # In the second pass of an hour that happens twice, it is the second end that is to come.
+    return ends_ms if ends_ms > now_ms else round(over.replace(fold=1).timestamp() * 1000)

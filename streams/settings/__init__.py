@@ -8,7 +8,7 @@ from streams.settings.capacity import Capacity
 from streams.settings.kafka import Kafka
 from streams.settings.loading import from_table, load
 from streams.settings.model import Settings, shapes_alerts
-from streams.settings.notify import Notify, Route
+from streams.settings.notify import Notify, Route, require_routes
 from streams.settings.observe import Console, Log, Metrics, split_address
 from streams.settings.rendering import differences, render_toml
 from streams.settings.secret import DEVELOPMENT_KEY, Secret
@@ -48,6 +48,7 @@ __all__ = [
     "from_table",
     "load",
     "render_toml",
+    "require_routes",
     "shapes_alerts",
     "split_address",
 ]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from streams.codec.regions import REGIONS
+from streams.errors import SettingsError
 from streams.settings.kinds import (
     DAY_MS,
     HOUR_MS,
@@ -166,7 +167,7 @@ ROUTE_KEYS: dict[str, RouteKey] = {
     ),
     "hashtags": RouteKey(
         "hashtags",
-        _listed(r"[^\x00-\x1f]{1,200}", "patterns with `*` and `?`"),
+        _listed(r"#?[^#\x00-\x1f][^\x00-\x1f]{0,199}", "patterns with `*` and `?`"),
         "Only incidents with a hashtag that fits one of these.",
     ),
     "levels": RouteKey(
@@ -227,8 +228,8 @@ def _route(number: int, table: object) -> Route:
             values.get("to", ""), ()
         )
         if needed and not values.get(known.attribute):
-            of = f"; {values['to']} needs it" if "to" in values else ""
-            raise Refusal(f"{where}: {key} is missing{of}")
+            who = "every route" if _DEFAULTS[known.attribute] is MISSING else values["to"]
+            raise Refusal(f"{where}: {key} is missing; {who} needs it")
     begin, _, end = values.get("quiet_hours", "").partition("-")
     if begin and begin == end:
         raise Refusal(f"{where}: quiet_hours end when they begin")
@@ -251,7 +252,7 @@ def _routes() -> Kind:
     def render(routes: tuple[Route, ...]) -> str:
         return "[" + ", ".join(map(_render_route, routes)) + "]"
 
-    return Kind("list of tables", "see [Routes](#routes)", toml_value, check, render)
+    return Kind("list of tables", "tables with the keys under Routes", toml_value, check, render)
 
 
 def _render_route(route: Route) -> str:
@@ -309,6 +310,19 @@ class Notify:
             shapes=False,
         ),
     ] = ""
+
+
+def require_routes(notify: Notify) -> None:
+    """Refuse to notify nobody.
+
+    Raises:
+        SettingsError: there is no route.
+    """
+    if not notify.routes:
+        raise SettingsError(
+            "notify.routes: there is none, so nobody would be told; write one under "
+            "[[notify.routes]] (docs/notifications.md)"
+        )
 
 
 def routes_table() -> str:

@@ -28,17 +28,22 @@ class Step(NamedTuple):
     severity: str
 
 
-STEPS = st.lists(
-    st.builds(
-        Step,
-        st.sampled_from(["rise", "peak", "close", "ack", "unack", "silence", "wait"]),
-        st.sampled_from(NAMES),
-        st.integers(1, 200),
-        st.integers(0, 90),
-        st.sampled_from(["info", "warning", "critical"]),
-    ),
-    max_size=30,
-)
+def steps(*kinds: str, minutes_max: int) -> st.SearchStrategy[list[Step]]:
+    """What may happen, in any order."""
+    return st.lists(
+        st.builds(
+            Step,
+            st.sampled_from(kinds),
+            st.sampled_from(NAMES),
+            st.integers(1, 200),
+            st.integers(0, minutes_max),
+            st.sampled_from(["info", "warning", "critical"]),
+        ),
+        max_size=30,
+    )
+
+
+STEPS = steps("rise", "peak", "close", "ack", "unack", "silence", "wait", minutes_max=90)
 
 
 class World:
@@ -64,10 +69,10 @@ class World:
             raw = incident(kind, self.now, step.users, severity=step.severity, incident_id=name)
             self.book.alert(raw, len(self.alerts), self.now)
             self.alerts.append(raw)
-        elif step.what in ("ack", "unack"):
+        elif step.what in ("ack", "unack") and self.open.get(name, True):
             self._say(ack(self.now, step.users, withdrawn=step.what == "unack", name=name))
         elif step.what == "silence":
-            self._say(silence(self.now, self.now + HOUR, ("severity", step.severity)))
+            self._say(silence(self.now, self.now + step.users * MINUTE, ("region", "*")))
 
     def _say(self, raw: bytes) -> None:
         self.book.said(raw, self.now)
@@ -167,6 +172,27 @@ def test_what_comes_again_changes_nothing(steps: list[Step], again: int) -> None
             world.book.told(raw)
     world.deliver()
     assert len(world.sent) == before
+
+
+def news(sent: list[Notification]) -> list[tuple[str, str, bool, tuple[int, ...]]]:
+    """What was told of what. A book that was begun anew does not know what it kept back before."""
+    return [(o.route, o.key, o.firing, tuple(e.offset for e in o.events)) for o in sent]
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps=STEPS | steps("rise", "close", "silence", minutes_max=20))
+def test_whoever_starts_anew_tells_the_same(steps: list[Step]) -> None:
+    """Between deliveries a restart changes nothing, whatever was silenced or quiet meanwhile."""
+    plain, anew = World(), World()
+    for step in steps:
+        for world in (plain, anew):
+            world.happen(step)
+            world.deliver()
+        anew.restart()
+    for world in (plain, anew):
+        world.now += 48 * HOUR
+        world.deliver()
+    assert news(plain.sent) == news(anew.sent)
 
 
 def test_books_know_their_routes() -> None:

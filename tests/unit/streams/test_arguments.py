@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from streams.arguments import moment
+from streams.arguments import moment, words
 
 
 def test_moments() -> None:
@@ -26,3 +26,13 @@ def test_what_is_no_moment(text: str) -> None:
     """A time without an offset is not guessed at, and the message says what is allowed."""
     with pytest.raises(argparse.ArgumentTypeError, match=r"as in 2025-01-13T02:00:00Z, nor now"):
         moment(text)
+
+
+def test_words() -> None:
+    """What a record cannot hold is refused before it is written, or nobody could read it."""
+    read = words(3)
+    assert (read(""), read("小红书")) == ("", "小红书")
+    with pytest.raises(argparse.ArgumentTypeError, match="4 characters; at most 3"):
+        read("four")
+    with pytest.raises(argparse.ArgumentTypeError, match="not UTF-8"):
+        read("a\udcff")

@@ -120,6 +120,25 @@ def told_by(path: Path) -> dict[str, Json]:
     return {a["correlationid"]: a["data"] for a in alerts if "correlationid" in a}
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--note", "x" * 2_001), ("--by", "x" * 201), ("--note", "\udcff")]
+)
+def test_a_label_that_could_not_be_read_is_not_written(
+    tmp_path: Path, surgewatch: Command, option: str, value: str
+) -> None:
+    """One that is too long would spoil the file that it is appended to."""
+    alerts, labels = tmp_path / "a.jsonl", tmp_path / "labels.jsonl"
+    told = json.loads((SCHEMAS / "alert.schema.json").read_text("utf-8"))["examples"][0]
+    alerts.write_text(json.dumps(told))
+    name = told["correlationid"]
+    where = ("--alerts", alerts, "--labels", labels)
+    ran = surgewatch("label", name, "true", *where, option, value)
+    assert ran.code == 2
+    assert f"argument {option}: " in ran.message
+    assert not labels.exists()
+    assert surgewatch("label", name, "true", *where, option, value[:200].strip("\udcff")).code == 0
+
+
 def test_label_round_trip(tmp_path: Path, surgewatch: Command) -> None:
     """What is labelled under one configuration is known under another, where ids differ."""
     alerts, packed, labels = (tmp_path / n for n in ("a.jsonl", "a.jsonl.zst", "labels.jsonl"))

@@ -71,18 +71,24 @@ def ack(at_ms: int, users: int = 10, *, withdrawn: bool = False, name: str = INC
     return encode_ack(Ack(name, "anna", "on it", rfc3339(at_ms), users, withdrawn), "surgewatch")
 
 
-def silence(since_ms: int, until_ms: int, *matchers: tuple[str, str], ended: bool = False) -> bytes:
-    """Somebody wants quiet."""
+def silence(
+    since_ms: int,
+    until_ms: int,
+    *matchers: tuple[str, str],
+    ended_ms: int | None = None,
+    number: int = 1,
+) -> bytes:
+    """Somebody wants quiet, or no longer."""
     fitting = tuple(Matcher(*matcher) for matcher in matchers)
     said = Silence(
-        "s-00000001",
+        f"s-{number:08x}",
         fitting,
         rfc3339(since_ms),
         rfc3339(until_ms),
         "ben",
         "a known campaign",
-        rfc3339(since_ms),
-        ended,
+        rfc3339(since_ms if ended_ms is None else ended_ms),
+        ended=ended_ms is not None,
     )
     return encode_silence(said, "surgewatch")
 

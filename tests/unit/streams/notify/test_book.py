@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.notify import Book, Outcome, Reason, encode_told
+from streams.notify import Book, Outcome, Reason, encode_told, operators
 from streams.notify.book import RESOLVED_MS
 from tests.unit.streams.notify.made import (
     HOUR,
@@ -134,6 +134,15 @@ def test_an_acknowledgement_keeps_a_second_route_from_being_told() -> None:
     assert told(one, T0 + 2 * HOUR) == []
 
 
+def test_a_second_route_is_told_why_an_acknowledged_incident_reaches_it() -> None:
+    one = book(route("boss"))
+    one.said(ack(T0, 10), T0)
+    one.alert(incident("opened", T0, 10), 0, T0)
+    assert told(one, T0) == []
+    one.alert(incident("updated", T0 + MINUTE, 21), 1, T0 + MINUTE)
+    assert told(one, T0 + MINUTE) == [("boss", Reason.GREW, 2)]
+
+
 def test_silenced_it_is_told_when_the_silence_ends() -> None:
     one = book()
     one.said(silence(T0, T0 + HOUR, ("hashtag", "tiktok*"), ("region", "US")), T0)
@@ -152,7 +161,7 @@ def test_silence_needs_every_matcher_and_can_be_ended() -> None:
     two.said(silence(T0, T0 + HOUR, ("region", "US")), T0)
     two.alert(incident("opened", T0), 0, T0)
     assert not told(two, T0)
-    two.said(silence(T0, T0 + HOUR, ("region", "US"), ended=True), T0)
+    two.said(silence(T0, T0 + HOUR, ("region", "US"), ended_ms=T0), T0)
     assert told(two, T0)
 
 
@@ -164,6 +173,63 @@ def test_what_ends_in_a_silence_is_never_told() -> None:
     one.alert(incident("closed", T0 + MINUTE), 1, T0 + MINUTE)
     assert told(one, T0 + MINUTE) == []
     assert told(one, T0 + 2 * HOUR) == []
+
+
+def after_a_restart(now_ms: int, *raw: bytes, said: tuple[bytes, ...] = ()) -> Book:
+    """A book that has just read all topics, and was told nothing yet."""
+    one = book()
+    for each in said:
+        one.said(each, now_ms)
+    for offset, each in enumerate(raw):
+        one.alert(each, offset, now_ms)
+    return one
+
+
+def test_what_ended_in_a_silence_is_not_told_when_that_ends_nor_after_a_restart() -> None:
+    opened, closed = incident("opened", T0), incident("closed", T0 + HOUR - MINUTE)
+    quiet = silence(T0, T0 + HOUR, ("region", "US"))
+    one = book()
+    one.said(quiet, T0)
+    one.alert(opened, 0, T0)
+    one.alert(closed, 1, T0 + HOUR - MINUTE)
+    for minutes in (59, 60, 61, 90):
+        assert told(one, T0 + minutes * MINUTE) == []
+    later = T0 + HOUR + 30 * MINUTE
+    assert told(after_a_restart(later, opened, closed, said=(quiet,)), later) == []
+    assert told(after_a_restart(later, opened, closed), later), "it is not too old"
+
+
+def test_what_ended_in_a_silence_that_was_ended_is_not_told() -> None:
+    opened, closed = incident("opened", T0), incident("closed", T0 + MINUTE)
+    quiet = silence(T0, T0 + HOUR, ("region", "US"))
+    ended = silence(T0, T0 + HOUR, ("region", "US"), ended_ms=T0 + 10 * MINUTE)
+    now = T0 + 11 * MINUTE
+    assert told(after_a_restart(now, opened, closed, said=(quiet, ended)), now) == []
+    late = incident("closed", T0 + 10 * MINUTE)
+    assert told(after_a_restart(now, opened, late, said=(quiet, ended)), now), "it ended then"
+
+
+def test_what_ended_in_quiet_hours_is_not_told_in_the_morning() -> None:
+    one = book(route(quiet_hours="00:00-06:00"))
+    morning = 1_736_748_000_000  # 06:00 UTC
+    one.alert(incident("opened", T0), 0, T0)
+    one.alert(incident("closed", morning - MINUTE), 1, morning)
+    assert told(one, morning) == []
+    two = book(route(quiet_hours="00:00-06:00"))
+    two.alert(incident("opened", T0), 0, T0)
+    two.alert(incident("closed", morning), 1, morning)
+    assert told(two, morning + MINUTE) == [("oncall", Reason.CLOSED, 2)], "it ended by day"
+
+
+def test_of_too_many_silences_the_one_that_ends_first_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operators, "SILENCES_MAX", 2)
+    one = book()
+    for number, hours in enumerate((3, 1, 2)):
+        one.said(silence(T0, T0 + hours * HOUR, ("region", "US"), number=number), T0)
+    assert list(one.operators.silences) == ["s-00000000", "s-00000002"]
+    assert one.operators.dropped == 1
 
 
 def test_a_forgotten_silence_is_reminded_of() -> None:
@@ -225,6 +291,26 @@ def test_troubles_without_an_end_are_told_once_and_forgotten() -> None:
     assert told(one, T0 + 2 * HOUR) == []
     one.due(T0 + 2 * HOUR + RESOLVED_MS + 1)
     assert not one.subjects
+
+
+def test_troubles_without_an_end_are_forgotten_by_routes_that_do_not_take_them() -> None:
+    one = book(route(), route("people", pipeline=False))
+    one.alert(trouble("capped", "open", T0), 0, T0)
+    assert told(one, T0) == [("oncall", Reason.PIPELINE, 1)]
+    one.due(T0 + RESOLVED_MS + 1)
+    assert not one.subjects
+
+
+def test_a_new_route_is_not_told_of_last_weeks_troubles_without_an_end() -> None:
+    """What came in the night is told in the morning, however."""
+    week = book()
+    week.alert(trouble("capped", "open", T0), 0, T0 + 7 * DAY)
+    assert told(week, T0 + 7 * DAY) == []
+    assert not week.subjects
+    night = book(route(quiet_hours="00:00-12:00"))
+    night.alert(trouble("capped", "open", T0), 0, T0)
+    assert told(night, T0) == []
+    assert told(night, T0 + 12 * HOUR) == [("oncall", Reason.PIPELINE, 1)]
 
 
 def test_what_is_no_news_is_left_out_and_what_cannot_be_read_is_counted() -> None:
