@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, get_args
 
 from detectors.crowd import OTHER
 from detectors.series import ALL, Series, hashtag_key, parse_key, region_key
 
 Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[str, ...] = get_args(Severity)
+"""From the mildest to the most severe."""
 
 EXPLAINS = 0.6
 """A series that holds this share of the largest excess explains most of it ..."""
@@ -32,7 +34,7 @@ ADOPTS = 1.0 / 3.0
 WARNING_SHARE = 0.15
 CRITICAL_SHARE = 1.0
 _SPECIFICITY = {"pair": 0, "hashtag": 1, "region": 1, "all": 2}
-_RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
+RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 
 @dataclass
@@ -177,4 +179,4 @@ def judge(before: Severity, excess_last_hour: float, all_per_hour: float) -> Sev
         now = "critical"
     elif share >= WARNING_SHARE:
         now = "warning"
-    return max(before, now, key=_RANK.__getitem__)
+    return max(before, now, key=RANK.__getitem__)

@@ -229,5 +229,4 @@ def _report(findings: topics.Findings) -> None:
 
 
 def _settings(args: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
-    options = {} if args.bootstrap is None else {"kafka.bootstrap": args.bootstrap}
-    return settings_module.load(args.config, environ, options)
+    return settings_module.load_for_kafka(args.config, environ, args.bootstrap)

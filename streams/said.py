@@ -36,6 +36,10 @@ class Matcher(msgspec.Struct, frozen=True):
     field: str
     pattern: str
 
+    def __str__(self) -> str:
+        """As operators write it."""
+        return f"{self.field}={self.pattern}"
+
 
 class Silence(msgspec.Struct, frozen=True):
     """What is not to be told for a while.

@@ -12,13 +12,16 @@ import msgspec
 from aiohttp import web
 
 from streams.codec import decode_alert, decode_said, epoch_ms, rfc3339
-from streams.console.board import STRANGE, board
+from streams.console.board import board
 from streams.console.explain import explanation_html, story_of
+from streams.console.phrases import STRANGE
 from streams.errors import RecordError, SurgewatchError
 from streams.kafka.reading import read
 from streams.kafka.topics import Topics, partitions_of
 from streams.notify.operators import Operators
+from streams.notify.subjects import trouble_key
 from streams.observe import Health
+from streams.observe.server import listening, with_probes
 from streams.settings import split_address
 
 if TYPE_CHECKING:
@@ -68,10 +71,10 @@ class Shown:
             self.unreadable += 1
 
     def _trouble(self, alert: dict[str, Any]) -> None:
-        details = alert["data"].get("details") or {}
-        key = f"{alert['subject']}/{details.get('partition')}/{alert['data']['from']}"
+        data = alert["data"]
+        key = trouble_key(alert["subject"], data["from"], data.get("details") or {})
         self.troubles.pop(key, None)
-        if alert["data"]["status"] == "open":
+        if data["status"] == "open":
             self.troubles[key] = alert
             if len(self.troubles) > TROUBLES_MAX:
                 del self.troubles[next(iter(self.troubles))]
@@ -175,26 +178,20 @@ class ConsoleServer:
         return int(self._clock() * 1000)
 
     async def _listen(self) -> web.AppRunner:
-        app = web.Application()
-        app.router.add_get("/", self._page)
-        app.router.add_get("/incidents/{name}", self._incident)
-        app.router.add_get("/-/healthy", self._healthy)
-        app.router.add_get("/-/ready", self._ready)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
         listen = self._settings.console.listen
         if not listen:
             raise SurgewatchError('console.listen = "": the console has nowhere to listen')
-        host, port = split_address(listen)
+        app = with_probes(self.health)
+        app.router.add_get("/", self._page)
+        app.router.add_get("/incidents/{name}", self._incident)
         try:
-            await web.TCPSite(runner, host, port).start()
+            runner = await listening(app, listen)
         except OSError as error:
-            await runner.cleanup()
             raise SurgewatchError(
                 f'console.listen = "{listen}": cannot listen there: {error.strerror or error}'
             ) from None
         self.port = runner.addresses[0][1]
-        log.info("console is at http://%s:%s/", host, self.port)
+        log.info("console is at http://%s:%s/", split_address(listen)[0], self.port)
         return runner
 
     async def _page(self, _: web.Request) -> web.Response:
@@ -206,14 +203,6 @@ class ConsoleServer:
         if story is None:
             return web.Response(status=404, text="no such incident is known here\n")
         return _html(explanation_html(story, self._settings.capacity))
-
-    async def _healthy(self, _: web.Request) -> web.Response:
-        why_not = self.health.why_not_well()
-        return web.Response(status=503 if why_not else 200, text=f"{why_not or 'ok'}\n")
-
-    async def _ready(self, _: web.Request) -> web.Response:
-        why_not = self.health.why_not_ready()
-        return web.Response(status=503 if why_not else 200, text=f"{why_not or 'ok'}\n")
 
 
 def _html(text: str) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from streams.errors import RecordError
+from streams.codec.envelope import UNREADABLE, refusal
 from streams.events import Alert
 
 _decode = msgspec.json.Decoder(Alert).decode
@@ -18,7 +18,5 @@ def decode_alert(line: bytes) -> Alert:
     """
     try:
         return _decode(line)
-    except msgspec.ValidationError as error:
-        raise RecordError("wrong_type", str(error)) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError("not_json", str(error)) from None
+    except UNREADABLE as error:
+        raise refusal(error) from None

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
-import orjson
 from msgspec import Meta
 
 from detectors.crowd import OTHER
 from detectors.series import Series, parse_key
+from streams.codec import envelope
+from streams.codec.envelope import OPS, UNREADABLE, refusal, type_of
 from streams.codec.timestamps import epoch_ms
 from streams.errors import RecordError
 from streams.events import Label, Truth
@@ -47,10 +48,6 @@ class _Said(msgspec.Struct):
     until: str
     by: Annotated[str, Meta(min_length=1, max_length=BY_CHARS)]
     note: Annotated[str, Meta(max_length=NOTE_CHARS)] = ""
-
-
-class _Event(msgspec.Struct):
-    type: str
 
 
 class _LabelEvent(msgspec.Struct):
@@ -109,7 +106,6 @@ class _TruthLine(msgspec.Struct):
     regions: Annotated[list[_Region], Meta(max_length=1_000)] = []
 
 
-_decode_event = msgspec.json.Decoder(_Event).decode
 _decode_label = msgspec.json.Decoder(_LabelEvent).decode
 _decode_alert = msgspec.json.Decoder(_AlertEvent).decode
 _decode_truth = msgspec.json.Decoder(_TruthLine).decode
@@ -141,17 +137,7 @@ def encode_label(label: Label, source: str) -> bytes:
         "by": label.by,
         "note": label.note,
     }
-    event = {
-        "specversion": "1.0",
-        "id": f"{key}/{label.at}",
-        "type": LABEL,
-        "source": source,
-        "subject": key,
-        "time": label.at,
-        "datacontenttype": "application/json",
-        "data": said,
-    }
-    return orjson.dumps(event)
+    return envelope.said(LABEL, key, label.at, said, source)
 
 
 def decode_label(line: bytes) -> Label | None:
@@ -161,13 +147,13 @@ def decode_label(line: bytes) -> Label | None:
         RecordError: it is neither.
     """
     try:
-        if (kind := _decode_event(line).type) != LABEL:
-            if kind.startswith("surgewatch.ops."):
+        if (kind := type_of(line)) != LABEL:
+            if kind.startswith(OPS):
                 return None
             raise RecordError("bad_value", f"type is {kind[:_SHOWN_CHARS]!a}, not {LABEL}")
         event = _decode_label(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _refusal(error) from None
+    except UNREADABLE as error:
+        raise refusal(error) from None
     said = event.data
     _check_span("data.from", said.since, "data.until", said.until)
     _check_time("time", event.time)
@@ -190,11 +176,11 @@ def decode_told(line: bytes) -> Told | None:
         RecordError: it is no alert.
     """
     try:
-        if _decode_event(line).type not in CONFIRMED:
+        if type_of(line) not in CONFIRMED:
             return None
         event = _decode_alert(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _refusal(error) from None
+    except UNREADABLE as error:
+        raise refusal(error) from None
     members = [item.series for item in event.data.series]
     members = [key for key in members if key not in {event.subject, OTHER}]
     data = event.data
@@ -210,8 +196,8 @@ def decode_truth(line: bytes) -> Truth:
     """
     try:
         read = _decode_truth(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _refusal(error) from None
+    except UNREADABLE as error:
+        raise refusal(error) from None
     key = Series(read.level, read.region, read.hashtag).key
     try:
         named = parse_key(key)
@@ -232,12 +218,6 @@ def decode_truth(line: bytes) -> Truth:
         hashtag=read.hashtag,
         regions=read.regions,
     )
-
-
-def _refusal(error: Exception) -> RecordError:
-    if isinstance(error, msgspec.ValidationError):
-        return RecordError("wrong_type", str(error))
-    return RecordError("not_json", str(error))
 
 
 def _check_time(name: str, text: str) -> int:

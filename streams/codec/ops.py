@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-import orjson
 from msgspec import Meta
 
+from streams.codec import envelope
+from streams.codec.envelope import OPS, UNREADABLE, refusal, type_of
 from streams.codec.labels import BY_CHARS, NOTE_CHARS
 from streams.codec.timestamps import epoch_ms
 from streams.errors import RecordError
@@ -48,10 +49,6 @@ class _SilenceData(msgspec.Struct):
     ended: bool = False
 
 
-class _Event(msgspec.Struct):
-    type: str
-
-
 class _AckEvent(msgspec.Struct):
     time: str
     data: _AckData
@@ -62,7 +59,6 @@ class _SilenceEvent(msgspec.Struct):
     data: _SilenceData
 
 
-_decode_event = msgspec.json.Decoder(_Event).decode
 _decode_ack = msgspec.json.Decoder(_AckEvent).decode
 _decode_silence = msgspec.json.Decoder(_SilenceEvent).decode
 
@@ -86,7 +82,7 @@ def encode_ack(ack: Ack, source: str) -> bytes:
         "users": ack.users,
         "withdrawn": ack.withdrawn,
     }
-    return _encode(ACK, ack_key(ack.incident_id), ack.at, data, source)
+    return envelope.said(ACK, ack_key(ack.incident_id), ack.at, data, source)
 
 
 def encode_silence(silence: Silence, source: str) -> bytes:
@@ -100,22 +96,7 @@ def encode_silence(silence: Silence, source: str) -> bytes:
         "note": silence.note,
         "ended": silence.ended,
     }
-    return _encode(SILENCE, silence_key(silence.silence_id), silence.at, data, source)
-
-
-def _encode(kind: str, key: str, at: str, data: dict[str, Any], source: str) -> bytes:
-    return orjson.dumps(
-        {
-            "specversion": "1.0",
-            "id": f"{key}/{at}",
-            "type": kind,
-            "source": source,
-            "subject": key,
-            "time": at,
-            "datacontenttype": "application/json",
-            "data": data,
-        }
-    )
+    return envelope.said(SILENCE, silence_key(silence.silence_id), silence.at, data, source)
 
 
 def decode_said(line: bytes) -> Ack | Silence | None:
@@ -125,16 +106,14 @@ def decode_said(line: bytes) -> Ack | Silence | None:
         RecordError: it is nothing that operators say.
     """
     try:
-        kind = _decode_event(line).type
+        kind = type_of(line)
         if kind == ACK:
             return _ack(_decode_ack(line))
         if kind == SILENCE:
             return _silence(_decode_silence(line))
-    except msgspec.ValidationError as error:
-        raise RecordError("wrong_type", str(error)) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError("not_json", str(error)) from None
-    if kind.startswith("surgewatch.ops."):
+    except UNREADABLE as error:
+        raise refusal(error) from None
+    if kind.startswith(OPS):
         return None
     raise RecordError("bad_value", "type is none of what operators say")
 

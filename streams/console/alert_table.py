@@ -37,7 +37,7 @@ STATES = {
 _PIPELINE = "surgewatch.pipeline."
 _EARLY, _UNDONE, _AFTER = STATES["provisional"], STATES["withdrawn"], STATES["followup"]
 _WORD_CHARS = 24
-_ODD = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+_ODD = (*phrases.STRANGE, OverflowError)
 """What data raise that are not those of an alert of this version."""
 
 _TIME, _SEVERITY, _STATE, _USERS, _NAME = 16, 8, 6, 7, 19

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 REFRESH_S = 15
 PAST_SHOWN = 50
-STRANGE = (AttributeError, KeyError, TypeError, ValueError)
-"""What comes of an alert of another version whose fields are not as here."""
 
 _COLUMNS = (
     ("severity", "t"),
@@ -86,7 +84,7 @@ def _trouble(alert: Mapping[str, Any]) -> str:
     try:
         said = phrases.disturbance(data)
         since = phrases.moment(data["from"])
-    except STRANGE:
+    except phrases.STRANGE:
         said, since = str(alert.get("type")), "–"
     kind = html_text(phrases.kind(alert).upper())
     return f'<p class="caution"><b>{kind}</b> {escape(said)} (since {escape(since)})</p>'
@@ -114,7 +112,7 @@ def _row(data: phrases.Data, ack: Ack | None) -> list[str]:
 def _silences(silences: Iterable[Silence]) -> str:
     rows = [
         [
-            html_isolated(", ".join(f"{m.field}={m.pattern}" for m in one.matchers), 120),
+            html_isolated(", ".join(map(str, one.matchers)), 120),
             escape(phrases.moment(one.until)),
             html_isolated(one.by),
             html_isolated(one.note, 120),

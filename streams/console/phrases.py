@@ -16,6 +16,9 @@ from streams.console.text import visible
 Data = Mapping[str, Any]
 """The ``data`` of an alert."""
 
+STRANGE = (AttributeError, KeyError, TypeError, ValueError)
+"""What the words here raise of an alert of another version, whose fields are not as they expect."""
+
 STATUS_WORDS = {
     "open": "still open",
     "peaked": "past its peak",

@@ -12,10 +12,11 @@ from streams.notify import Event, Notification, Reason
 from streams.notify.subjects import subject_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from streams.kafka.frames import Headers
     from streams.notify.subjects import Subject
+    from streams.settings import Route
 
 _PREFIX = "__connect.errors."
 ROUTE = f"{_PREFIX}connector.name"
@@ -59,44 +60,41 @@ def letters(notification: Notification, reason: str, topic: str) -> Iterator[Let
         )
 
 
-def notifications(
-    records: Sequence[Any], routes: Mapping[str, str]
-) -> tuple[list[Notification], int]:
-    """Letters read back, one notification for each route and incident.
+def notifications(records: Sequence[Any], route: Route) -> tuple[list[Notification], int]:
+    """Letters of a route read back, one notification for each incident.
 
     Args:
         records: of the topic, in order.
-        routes: names of routes that there are, and their run-book.
+        route: to which they were to go.
 
     Returns:
         What is to be delivered, oldest first, and how many records could not be used.
     """
-    events: dict[tuple[str, str], list[Event]] = {}
+    events: dict[str, list[Event]] = {}
     unusable = 0
     for record in records:
-        headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+        key = dict(record.headers).get(KEY, b"").decode("utf-8", "replace")
         try:
             alert = decode_alert(record.value or b"")
         except RecordError:
             unusable += 1
             continue
-        place = headers.get(ROUTE, ""), headers.get(KEY, "")
-        if place[0] not in routes or not place[1]:
+        if not key:
             unusable += 1
             continue
-        events.setdefault(place, []).append(Event(alert, record.value, record.offset))
+        events.setdefault(key, []).append(Event(alert, record.value, record.offset))
     found = []
-    for (route, key), theirs in events.items():
+    for key, theirs in events.items():
         firing = _is_firing(theirs[-1])
         found.append(
             Notification(
-                route=route,
+                route=route.name,
                 key=key,
                 firing=firing,
                 reason=Reason.OPENED if firing else Reason.CLOSED,
                 events=tuple(theirs),
                 opened=theirs[0],
-                runbook=routes[route],
+                runbook=route.runbook,
             )
         )
     return found, unusable

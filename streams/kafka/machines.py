@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from detectors.incident import SEVERITIES
 from streams.codec import PostDecoder, encode_alert
 from streams.codec.points import point_record
 from streams.codec.records import decode_outcome, decode_tally, encode_outcome, encode_tally
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from streams.kafka.topics import Topics
     from streams.settings import Settings
 
-SEVERITIES = ("info", "warning", "critical")
 OPENED = "surgewatch.incident.opened.v1"
 
 AHEAD_MAX = 500_000

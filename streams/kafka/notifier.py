@@ -28,7 +28,7 @@ from streams.sinks import make_sink
 from streams.sinks.dispatch import Dispatcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from streams.notify import Notification, Told
     from streams.settings import Settings
@@ -105,8 +105,6 @@ class Notifier:
                 task.cancel()
             ended = await asyncio.gather(work, return_exceptions=True)
         error = ended[0]
-        if isinstance(error, BaseExceptionGroup):
-            error = _first(error)
         if error is not None and not isinstance(error, asyncio.CancelledError):
             raise error
         log.info("another notifier takes over")
@@ -340,18 +338,16 @@ async def _beside(work: Any) -> AsyncIterator[None]:
 
 
 @contextlib.contextmanager
-def _taken_over() -> Any:
+def _taken_over() -> Iterator[None]:
+    """Say what went wrong, also in a group of tasks, as an error that its user can read."""
     try:
         yield
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
-    except (ProducerFenced, IllegalOperation) as error:
-        raise BrokerError("another notifier has taken over what this one was doing") from error
+    except (BaseExceptionGroup, ProducerFenced, IllegalOperation) as error:
+        raise _readable(error) from None
 
 
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    """The first error of a group that is none."""
-    error: BaseException = group
+def _readable(error: BaseException) -> BaseException:
+    """The first error of a group, or of one; as an error of ours where it is Kafka's."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, ProducerFenced | IllegalOperation):

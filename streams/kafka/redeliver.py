@@ -11,14 +11,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.errors import UsageError
 from streams.kafka.connect import client_options, connected
 from streams.kafka.deadletters import ROUTE, as_it_is_now, notifications, subject_in
+from streams.kafka.reading import read
 from streams.kafka.topics import Topics, partitions_of
 from streams.sinks import DeliveryError, make_sink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from streams.notify import Event
-    from streams.settings import Settings
+    from streams.settings import Route, Settings
 
 WAIT_MS = 1_000
 
@@ -60,17 +61,18 @@ async def redeliver(settings: Settings, environ: Mapping[str, str], route: str |
     topic = Topics.of(settings).deadletters
     await partitions_of(settings, topic)
     done = Done()
-    for name in [route] if route is not None else routes:
-        await _of_route(settings, environ, name, done)
+    for one in routes.values() if route is None else [routes[route]]:
+        await _of_route(settings, environ, one, done)
     return done
 
 
-async def _of_route(settings: Settings, environ: Mapping[str, str], name: str, done: Done) -> None:
-    routes = {one.name: one for one in settings.notify.routes}
+async def _of_route(
+    settings: Settings, environ: Mapping[str, str], route: Route, done: Done
+) -> None:
     place = TopicPartition(Topics.of(settings).deadletters, 0)
     consumer = AIOKafkaConsumer(
         **client_options(settings),
-        group_id=f"{settings.kafka.app}-redeliver-{name}",
+        group_id=f"{settings.kafka.app}-redeliver-{route.name}",
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
@@ -78,12 +80,12 @@ async def _of_route(settings: Settings, environ: Mapping[str, str], name: str, d
     async with connected(consumer, settings):
         consumer.assign([place])
         records = await _left(consumer, place)
-        mine = [one for one in records if (ROUTE, name.encode()) in one.headers]
-        found, unusable = notifications(mine, {name: routes[name].runbook})
+        mine = [one for one in records if (ROUTE, route.name.encode()) in one.headers]
+        found, unusable = notifications(mine, route)
         done.found += len(found)
         done.unusable += unusable
         newest = await _newest(settings, {one.key for one in found})
-        sink = make_sink(routes[name], environ)
+        sink = make_sink(route, environ)
         kept: list[int] = []
         try:
             for one in found:
@@ -91,7 +93,7 @@ async def _of_route(settings: Settings, environ: Mapping[str, str], name: str, d
                     await sink.deliver([as_it_is_now(one, newest.get(one.key))])
                     done.delivered += 1
                 except DeliveryError as error:
-                    done.failed.append(f"{name}: {one.key}: {error.reason}")
+                    done.failed.append(f"{route.name}: {one.key}: {error.reason}")
                     kept += [event.offset for event in one.events]
         finally:
             await asyncio.shield(sink.close())
@@ -104,17 +106,14 @@ async def _newest(settings: Settings, keys: set[str]) -> dict[str, Event]:
     found: dict[str, Event] = {}
     if not keys:
         return found
-    place = TopicPartition(Topics.of(settings).alerts, 0)
-    consumer = AIOKafkaConsumer(
-        **client_options(settings), isolation_level="read_committed", enable_auto_commit=False
-    )
-    async with connected(consumer, settings):
-        consumer.assign([place])
-        await consumer.seek_to_beginning(place)
-        for record in await _left(consumer, place):
+
+    def take(_: int, records: Sequence[Any]) -> None:
+        for record in records:
             subject = subject_in(record.value or b"", record.offset)
             if subject is not None and subject.key in keys:
                 found[subject.key] = subject.newest
+
+    await read(settings, Topics.of(settings).alerts, take, partitions=1, follow=False)
     return found
 
 

@@ -16,7 +16,7 @@ from streams.notify.records import Event, Notification, Outcome, Reason, Told
 from streams.notify.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from streams.said import Silence
     from streams.settings import Notify, Route
@@ -289,17 +289,17 @@ def encode_told(told: Told) -> bytes:
 
 def reminder(silence: Silence, source: str, now_ms: int) -> Alert:
     """What says that a silence still holds."""
-    matchers: Sequence[str] = [f"{m.field}={m.pattern}" for m in silence.matchers]
+    key, at = f"silence/{silence.silence_id}", rfc3339(now_ms // 1000 * 1000)
     return Alert(
-        id=f"silence/{silence.silence_id}/{rfc3339(now_ms // 1000 * 1000)}",
+        id=f"{key}/{at}",
         type=REMINDER,
         source=source,
-        subject=f"silence/{silence.silence_id}",
-        time=rfc3339(now_ms // 1000 * 1000),
+        subject=key,
+        time=at,
         data={
             "status": "open",
             "summary": "A silence still holds",
-            "matchers": list(matchers),
+            "matchers": list(map(str, silence.matchers)),
             "from": silence.since,
             "until": silence.until,
             "by": silence.by,

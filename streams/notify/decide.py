@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from detectors.incident import RANK
 from streams.codec import epoch_ms, rfc3339
 from streams.notify.operators import matches
 from streams.notify.quiet import quiet_until
@@ -21,7 +22,6 @@ GREW = 2.0
 """An acknowledged incident is told again when it has more than so many times the users."""
 ENDLESS_MS = 24 * 3_600_000
 """What has no end is not told any more after so long: no night is longer."""
-_RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def concern(route: Route, subject: Subject) -> str:
     """Why a subject is no concern of a route; "" if it is one."""
     if subject.pipeline:
         return "" if route.pipeline else "the route takes no alerts of the pipeline"
-    if _RANK[subject.severity] < _RANK[route.severity_min]:
+    if RANK[subject.severity] < RANK[route.severity_min]:
         return f"{subject.severity} is less than {route.severity_min}"
     if route.levels and subject.level not in route.levels:
         return f"level {subject.level} is none of the route's"
@@ -165,7 +165,7 @@ def _kept_back(
         until = epoch_ms(silence.until)
         why = f"silenced by {silence.by} until {silence.until} ({silence.silence_id})"
         return Verdict(why_not=why, again_ms=until, held=True)
-    if _RANK[subject.severity] < _RANK[route.quiet_severity_min]:
+    if RANK[subject.severity] < RANK[route.quiet_severity_min]:
         for at_ms in (now_ms, from_ms):
             until_ms = quiet_until(route.quiet_hours, route.time_zone, at_ms)
             if until_ms is not None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
+from streams.settings.notify import HOURS
+
 _STEP = timedelta(days=1)
 
 
@@ -20,7 +21,7 @@ def parse_hours(text: str) -> tuple[time, time]:
     >>> parse_hours("22:00-07:30")
     (datetime.time(22, 0), datetime.time(7, 30))
     """
-    match = _HOURS.fullmatch(text)
+    match = re.fullmatch(HOURS, text)
     if match is None:
         raise ValueError('not two times of day, as in "22:00-07:00"')
     begin = time(int(match[1]), int(match[2]))

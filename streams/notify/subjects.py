@@ -10,16 +10,15 @@ from msgspec import Meta
 
 from detectors.crowd import OTHER
 from streams.codec import epoch_ms
+from streams.codec.labels import CONFIRMED
 from streams.errors import RecordError
 from streams.notify.records import Event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.events import Alert
 
-INCIDENT_TYPES = frozenset(
-    f"surgewatch.incident.{kind}.v1" for kind in ("opened", "updated", "peaked", "closed")
-)
-"""The alerts that tell of an incident; a promise and a follow-up page nobody."""
 PEAKED = "surgewatch.incident.peaked.v1"
 PIPELINE = "surgewatch.pipeline."
 LASTING = frozenset({"gap", "stalled", "lag", "rejects", "clock"})
@@ -126,7 +125,8 @@ def subject_of(alert: Alert, raw: bytes, offset: int, now_ms: int) -> Subject | 
     """
     event = Event(alert, raw, offset)
     try:
-        if alert.type in INCIDENT_TYPES:
+        # A promise and a follow-up page nobody.
+        if alert.type in CONFIRMED:
             return _incident(event, now_ms)
         if alert.type.startswith(PIPELINE):
             return _trouble(event, now_ms)
@@ -155,13 +155,22 @@ def _incident(event: Event, now_ms: int) -> Subject:
     )
 
 
+def trouble_key(subject: str, since: str, details: Mapping[str, object]) -> str:
+    """By what a trouble of the pipeline is known from its beginning to its end.
+
+    >>> trouble_key("pipeline/stalled", "2025-01-14T05:12:00Z", {"partition": 2.0})
+    'pipeline/stalled/2/2025-01-14T05:12:00Z'
+    """
+    partition = details.get("partition")
+    where = f"{subject}/{partition:g}" if isinstance(partition, int | float) else subject
+    return f"{where}/{since}"
+
+
 def _trouble(event: Event, now_ms: int) -> Subject:
     kind = event.alert.type.removeprefix(PIPELINE).removesuffix(".v1")
     data = msgspec.convert(event.alert.data, _Trouble)
-    partition = data.details.get("partition")
-    where = f"{kind}/{partition:g}" if isinstance(partition, int | float) else kind
     return Subject(
-        key=f"pipeline/{where}/{data.since}",
+        key=trouble_key(f"pipeline/{kind}", data.since, data.details),
         pipeline=True,
         firing=data.status == "open",
         lasting=kind in LASTING,

@@ -43,17 +43,11 @@ class Monitor:
         """Listen; where the address cannot be had it is said, and the process goes on without."""
         if not self._listen:
             return
-        app = web.Application()
+        app = with_probes(self._health)
         app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/-/healthy", self._healthy)
-        app.router.add_get("/-/ready", self._ready)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        host, port = split_address(self._listen)
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            self._runner = await listening(app, self._listen)
         except OSError as error:
-            await self.stop()
             log.warning(
                 'metrics.listen = "%s": cannot listen there: %s; going on without metrics and '
                 "health; give each process its own port (SURGEWATCH_METRICS_LISTEN)",
@@ -73,11 +67,36 @@ class Monitor:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
-    async def _healthy(self, _: web.Request) -> web.Response:
-        return _answer(self._health.why_not_well())
 
-    async def _ready(self, _: web.Request) -> web.Response:
-        return _answer(self._health.why_not_ready())
+def with_probes(health: Health) -> web.Application:
+    """An application that says at ``/-/healthy`` and ``/-/ready`` how its process is."""
+
+    async def healthy(_: web.Request) -> web.Response:
+        return _answer(health.why_not_well())
+
+    async def ready(_: web.Request) -> web.Response:
+        return _answer(health.why_not_ready())
+
+    app = web.Application()
+    app.router.add_get("/-/healthy", healthy)
+    app.router.add_get("/-/ready", ready)
+    return app
+
+
+async def listening(app: web.Application, listen: str) -> web.AppRunner:
+    """Serve an application at host:port, until its runner is cleaned up.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, *split_address(listen)).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner
 
 
 def _answer(why_not: str) -> web.Response:

@@ -6,7 +6,7 @@ with its unit, range and meaning, is in ``docs/configuration.md``.
 
 from streams.settings.capacity import Capacity
 from streams.settings.kafka import Kafka
-from streams.settings.loading import from_table, load
+from streams.settings.loading import from_table, load, load_for_kafka
 from streams.settings.model import Settings, shapes_alerts
 from streams.settings.notify import Notify, Route, require_routes
 from streams.settings.observe import Console, Log, Metrics, split_address
@@ -47,6 +47,7 @@ __all__ = [
     "differences",
     "from_table",
     "load",
+    "load_for_kafka",
     "render_toml",
     "require_routes",
     "shapes_alerts",

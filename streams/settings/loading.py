@@ -77,6 +77,13 @@ def load(
     return _combine(_read_toml(path), _Source(str(path), path.parent), environ, chosen)
 
 
+def load_for_kafka(
+    path: Path | None, environ: Mapping[str, str], bootstrap: str | None
+) -> Settings:
+    """Read the settings like ``load``, for a command with ``--bootstrap``, None where not given."""
+    return load(path, environ, {} if bootstrap is None else {"kafka.bootstrap": bootstrap})
+
+
 def from_table(
     table: Mapping[str, Any], environ: Mapping[str, str] | None = None, *, where: str = "table"
 ) -> Settings:

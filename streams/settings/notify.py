@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from detectors.incident import SEVERITIES
 from streams.codec.regions import REGIONS
 from streams.errors import SettingsError
 from streams.settings.kinds import (
@@ -26,11 +27,11 @@ from streams.settings.kinds import (
 from streams.settings.sections import Setting
 
 DESTINATIONS = ("alertmanager", "pagerduty", "webhook", "apprise")
-SEVERITIES = ("info", "warning", "critical")
 LEVELS = ("all", "region", "hashtag", "pair")
 ROUTES_MAX = 50
 _LISTED_MAX = 300
-_HOURS = r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]"
+HOURS = r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])"
+"""Quiet hours: hour and minute of their begin and of their end."""
 _URL = r"https?://[^\s/?#@]+(/[^\s]*)?"
 _NEEDS = {
     "alertmanager": ("url",),
@@ -179,7 +180,7 @@ ROUTE_KEYS: dict[str, RouteKey] = {
     "pipeline": RouteKey("pipeline", boolean(), "Whether troubles of the pipeline are told."),
     "quiet_hours": RouteKey(
         "quiet_hours",
-        text(rf"({_HOURS})?", "two times of day, as in 22:00-07:00", "times of day"),
+        text(rf"({HOURS})?", "two times of day, as in 22:00-07:00", "times of day"),
         "When only `quiet_severity_min` is told at once; the rest waits for their end, if it "
         "still goes on then.",
     ),

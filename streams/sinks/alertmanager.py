@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from detectors.incident import SEVERITIES
 from streams.console.phrases import epoch_ms
 from streams.notify import Reason
 from streams.sinks import texts
@@ -32,7 +33,6 @@ FIRES_FOR_S = 1_800.0
 """What is not sent again for so long is over for Alertmanager: longer than we take to come back."""
 LABEL_CHARS = 200
 ANNOTATION_CHARS = 4_000
-_SEVERITIES = ("info", "warning", "critical")
 
 
 class Alertmanager:
@@ -88,13 +88,13 @@ def _severities(notification: Notification) -> list[str]:
     """The one it has, and those that may fire there since something was told before."""
     current = _severity(notification.newest.alert.data)
     if notification.told is None and not notification.firing:
-        earlier = set(_SEVERITIES)
+        earlier = set(SEVERITIES)
     else:
         # A notifier that died may have told of any of these, and not have written it down.
         earlier = {_severity(event.alert.data) for event in notification.events}
     if notification.told is not None:
         earlier.add(notification.told.severity)
-    return [current, *(s for s in _SEVERITIES if s in earlier and s != current)]
+    return [current, *(s for s in SEVERITIES if s in earlier and s != current)]
 
 
 def _severity(data: Mapping[str, Any]) -> str:

@@ -91,8 +91,7 @@ class Dispatcher:
         resend_at = 0.0
         while True:
             self._news[route.name].clear()
-            if self.due(route.name):
-                await self._deliver(route, sink)
+            if await self._deliver(route, sink):
                 continue
             if sink.resend_s is not None and self._clock() >= resend_at:
                 resend_at = self._clock() + sink.resend_s
@@ -124,8 +123,8 @@ class Dispatcher:
         self._metrics.subjects.set(len(self._book.subjects))
         return found
 
-    async def _deliver(self, route: Route, sink: Sink) -> None:
-        """Deliver one batch, however many attempts it takes."""
+    async def _deliver(self, route: Route, sink: Sink) -> bool:
+        """Deliver one batch, however many attempts it takes; False where nothing is due."""
         batch: list[Notification] = []
 
         def give_up(_: RetryCallState) -> bool:
@@ -159,6 +158,7 @@ class Dispatcher:
                 for one in batch:
                     log.info("route %s: told %s: %s", route.name, one.key, one.reason.value)
                 await self._journal.write(self._record(batch, Outcome.DELIVERED))
+        return bool(batch)
 
     def _is_overdue(self, one: Notification) -> bool:
         """Has it been due for so long that it is given up?"""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from detectors.incident import SEVERITIES
 from streams.notify import Reason
 from streams.sinks import texts
 from streams.sinks.http import Poster
@@ -20,7 +21,6 @@ SUMMARY_CHARS = 1_024
 KEY_CHARS = 255
 PAYLOAD_BYTES = 512 * 1_024
 """Limits of the API."""
-_CLASS = {"info": "info", "warning": "warning", "critical": "critical"}
 
 
 class PagerDuty:
@@ -86,7 +86,7 @@ def _payload(notification: Notification) -> dict[str, Any]:
     return {
         "summary": texts.title(notification)[:SUMMARY_CHARS],
         "source": alert.source,
-        "severity": _CLASS.get(severity, "warning"),
+        "severity": severity if severity in SEVERITIES else "warning",
         "timestamp": alert.time,
         "component": str(alert.data.get("level") or "pipeline"),
         "group": notification.route,

@@ -24,15 +24,13 @@ _WHY = {
     Reason.GREW: "It was acknowledged, and has more than doubled since.",
     Reason.RELEASED: "A silence or quiet hours kept it back; it still goes on.",
 }
-_STRANGE = (AttributeError, KeyError, TypeError, ValueError)
-"""What comes of an alert of another version whose fields are not as here."""
 
 
 def title(notification: Notification) -> str:
     """One line: severity, what, where, how large."""
     try:
         text = _title(notification)
-    except _STRANGE:
+    except phrases.STRANGE:
         text = f"{notification.newest.alert.type} {notification.newest.alert.subject}"
     mark = "[REPLAY] " if notification.replay else ""
     return visible(f"{mark}{text}", TITLE_CHARS)
@@ -64,7 +62,7 @@ def body(notification: Notification) -> str:
         lines.append(_WHY[notification.reason])
     try:
         lines += _lines(notification)
-    except _STRANGE:
+    except phrases.STRANGE:
         lines.append(f"It cannot be shown in words; its key is {visible(notification.key, 200)}")
     return "\n".join(lines)[:BODY_CHARS]
 
