@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 # A busy machine is no reason to fail: speed belongs into benchmarks.
-settings.register_profile("surgewatch", deadline=None)
+settings.register_profile("surgewatch", deadline=None, print_blob=True)
+settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=3000)
 settings.load_profile("surgewatch")
 
 FAULTS = 12
