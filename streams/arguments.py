@@ -17,7 +17,7 @@ STAGES = ("ingest", "detect", "correlate")
 COUNT_MAX = 1_000
 """Partitions of a topic: each costs every worker some memory."""
 
-_AGO = re.compile(r"([0-9]{1,6})([smhd])")
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -63,6 +63,14 @@ def words(most: int) -> Callable[[str], str]:
     return read
 
 
+def duration(text: str) -> int:
+    """How long, in ms."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration, as in 30m, 2h or 7d")
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
 def moment(text: str) -> int:
     """``now``, how long ago (``2h``), or a time with its offset: ms since 1970 UTC."""
     # Imported here because the codec takes a while: see ``streams.cli``.
@@ -70,8 +78,8 @@ def moment(text: str) -> int:
 
     if text == "now":
         return round(time.time() * 1000)
-    if ago := _AGO.fullmatch(text):
-        return round(time.time() * 1000) - int(ago[1]) * _UNITS_MS[ago[2]]
+    if _DURATION.fullmatch(text):
+        return round(time.time() * 1000) - duration(text)
     try:
         if "T" in text or " " in text:
             return epoch_ms(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streams.arguments import words
+from streams.arguments import duration, words
 from streams.cli_parts import add_by, add_kafka, add_said, login
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def add_silences(sub: Any) -> None:
         help="region=US, hashtag=tiktok*, level=pair, severity=warning, incident=in-…, type=…; all "
         "must fit",
     )
-    silence.add_argument("--for", dest="duration", metavar="2h", help="how long")
+    silence.add_argument("--for", dest="duration_ms", type=duration, metavar="2h", help="how long")
     silence.add_argument("--until", metavar="TIME", help="or until when, RFC 3339")
     add_said(silence, "why", required=True)
     add_kafka(silence)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
 import signal
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from streams import settings as settings_module
 from streams.codec import FIELDS, epoch_ms, rfc3339
 from streams.codec.ops import MATCHERS_MAX, PATTERN_CHARS, SILENCE_MS_MAX
 from streams.console.lines import print_table
+from streams.console.screen import screen
 from streams.console.text import visible
 from streams.errors import BrokerError, RecordError, UsageError
 from streams.files import check_inputs, read_lines
 from streams.kafka import ops, redeliver, topics
 from streams.notify import replayed
+from streams.notify.operators import VALUES, matches
 from streams.observe import set_up_logs
 from streams.said import Ack, Matcher, Silence
 from streams.sinks import DeliveryError, make_sink, texts
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from streams.notify import Notification
     from streams.settings import Settings
 
-_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_NAMED_MAX = 20
+"""Values that an error names; of more it shows none."""
 
 
 def _settings(args: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
@@ -186,13 +186,10 @@ def _until(args: argparse.Namespace, now_ms: int) -> int:
     Raises:
         UsageError: it is not said, or not within thirty days.
     """
-    if (args.duration is None) == (args.until is None):
+    if (args.duration_ms is None) == (args.until is None):
         raise UsageError("say how long: --for 2h, or --until 2025-01-13T08:00:00Z")
-    if args.duration is not None:
-        match = re.fullmatch(r"([0-9]{1,6})([mhd])", args.duration)
-        if match is None:
-            raise UsageError(f"--for {args.duration}: not a duration, as in 30m, 2h or 7d")
-        until_ms = now_ms + int(match[1]) * _UNITS_MS[match[2]]
+    if args.duration_ms is not None:
+        until_ms = now_ms + int(args.duration_ms)
     else:
         try:
             until_ms = epoch_ms(args.until)
@@ -212,7 +209,7 @@ def _matchers(given: Sequence[str]) -> Iterator[Matcher]:
     """Conditions as they are written: FIELD=PATTERN.
 
     Raises:
-        UsageError: one is not of that form.
+        UsageError: one is not of that form, or can fit nothing.
     """
     if len(given) > MATCHERS_MAX:
         raise UsageError(f"{len(given)} matchers; at most {MATCHERS_MAX}")
@@ -222,6 +219,12 @@ def _matchers(given: Sequence[str]) -> Iterator[Matcher]:
             raise UsageError(
                 f"{visible(text)}: write FIELD=PATTERN, with FIELD of {', '.join(FIELDS)}, as in "
                 "region=US or hashtag=tiktok*"
+            )
+        known = VALUES.get(field, ())
+        if known and not any(matches(pattern, value) for value in known):
+            those = ", ".join(known) if len(known) <= _NAMED_MAX else "an ISO 3166 code, as in US"
+            raise UsageError(
+                f"{visible(text)}: that fits no {field}, and would keep nothing back; it is {those}"
             )
         yield Matcher(field, pattern)
 
@@ -265,7 +268,7 @@ def silences(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     ]
     if rows:
         heads = [(name, "left") for name in ("silence", "keeps back", "until", "by", "why")]
-        print_table(heads, rows, Console())
+        print_table(heads, rows, screen(environ))
     else:
         sys.stdout.write("no silence is in force\n")
     if strange:

@@ -12,14 +12,14 @@ import msgspec
 from aiohttp import web
 
 from streams.codec import decode_alert, decode_said, epoch_ms, rfc3339
+from streams.console import phrases
 from streams.console.board import board
 from streams.console.explain import explanation_html, story_of
-from streams.console.phrases import STRANGE
 from streams.errors import RecordError, SurgewatchError
 from streams.kafka.reading import read
 from streams.kafka.topics import Topics, partitions_of
 from streams.notify.operators import Operators
-from streams.notify.subjects import trouble_key
+from streams.notify.subjects import LASTING, trouble_key
 from streams.observe import Health
 from streams.observe.server import listening, with_probes
 from streams.settings import split_address
@@ -67,7 +67,7 @@ class Shown:
                 self._trouble(alert)
             elif (name := alert["data"].get("incident_id")) is not None:
                 self._incident(str(name), alert)
-        except (RecordError, *STRANGE):
+        except (RecordError, *phrases.STRANGE):
             self.unreadable += 1
 
     def _trouble(self, alert: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ class Shown:
 
 
 def _lasts(alert: dict[str, Any], now_ms: int) -> bool:
-    lasting = alert["subject"] not in ("pipeline/capped", "pipeline/detector")
+    lasting = phrases.kind(alert) in LASTING
     return lasting or now_ms - epoch_ms(alert["time"]) < 3_600_000  # noqa: PLR2004 - an hour
 
 

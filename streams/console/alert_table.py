@@ -16,6 +16,7 @@ from streams.console import phrases
 from streams.console.lines import SEVERITY_STYLES, print_hanging
 from streams.console.text import visible
 from streams.errors import RecordError
+from streams.notify.subjects import trouble_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -88,7 +89,10 @@ class Row(NamedTuple):
         data, time = alert.data, phrases.moment(alert.time)
         state = STATES.get(data["status"], visible(data["status"], _WORD_CHARS))
         if alert.type.startswith(_PIPELINE):
-            words, key = phrases.disturbance(data), f"{alert.subject} {data['from']}"
+            words, key = (
+                phrases.disturbance(data),
+                trouble_key(alert.subject, data["from"], data.get("details") or {}),
+            )
             return cls(key, time, "", state, words, "", "", visible(alert.subject, _WORD_CHARS))
         name = visible(data["incident_id"], _WORD_CHARS)
         cause = phrases.cause(data)

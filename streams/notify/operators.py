@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from detectors.incident import SEVERITIES
 from streams.codec import epoch_ms
+from streams.codec.labels import CONFIRMED
+from streams.codec.regions import REGIONS
+from streams.notify.subjects import LASTING, PIPELINE, TOLD_ONCE
 from streams.said import Ack, Silence
+from streams.settings.notify import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +24,13 @@ if TYPE_CHECKING:
 
 ACKS_MAX = 10_000
 SILENCES_MAX = 1_000
+VALUES = {
+    "region": tuple(sorted(REGIONS | {"ZZ"})),
+    "level": LEVELS,
+    "severity": SEVERITIES,
+    "type": (*sorted(CONFIRMED), *(f"{PIPELINE}{kind}.v1" for kind in sorted(LASTING | TOLD_ONCE))),
+}
+"""Of the fields of a silence whose values are all known, those."""
 
 
 @dataclass(slots=True)

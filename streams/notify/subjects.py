@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 PEAKED = "surgewatch.incident.peaked.v1"
 PIPELINE = "surgewatch.pipeline."
 LASTING = frozenset({"gap", "stalled", "lag", "rejects", "clock"})
-"""Troubles of the pipeline whose end is told; the others are told once."""
+"""Troubles of the pipeline whose end is told."""
+TOLD_ONCE = frozenset({"capped", "detector"})
+"""Those that have no end."""
 EVENTS_MAX = 50
 """Alerts kept of one subject; of more the first and the latest stay."""
 

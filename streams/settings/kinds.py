@@ -53,6 +53,7 @@ class Kind:
         check: returns the value the program uses, or raises ``Refusal``.
         render: writes a checked value as TOML.
         hidden: whether it is a secret, which is shown nowhere.
+        private: whether what is refused might hold a secret, and is not repeated.
         is_path: whether it is a path, relative to the folder of the file that gives it.
     """
 
@@ -62,6 +63,7 @@ class Kind:
     check: Callable[[object], Any]
     render: Callable[[Any], str]
     hidden: bool = False
+    private: bool = False
     is_path: bool = False
 
 

@@ -246,7 +246,7 @@ def _read_secret(secret: Entry, path: Path) -> Any:
 
 def _problem(entry: Entry, value: str, where: str, reason: str) -> str:
     kind = entry.setting.kind
-    shown = "(hidden)" if kind.hidden else value
+    shown = "(hidden)" if kind.hidden or kind.private else value
     return f"{entry.name} = {shown} ({where}): {reason}; allowed: {kind.allowed.replace('`', '')}"
 
 

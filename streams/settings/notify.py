@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -136,7 +136,9 @@ def _render_repeat(some: Kind, ms: int) -> str:
     return some.render(ms) if ms else '"never"'
 
 
-_LINK = text(rf"({_URL})?", "an http or https URL without a login", "URL", 2_000)
+_LINK = replace(
+    text(rf"({_URL})?", "an http or https URL without a login", "URL", 2_000), private=True
+)
 ROUTE_KEYS: dict[str, RouteKey] = {
     "name": RouteKey(
         "name",
@@ -153,10 +155,13 @@ ROUTE_KEYS: dict[str, RouteKey] = {
     ),
     "secret_env": RouteKey(
         "secret_env",
-        text(
-            r"((?!SURGEWATCH_)[A-Za-z_][A-Za-z0-9_]*)?",
-            "a name that does not begin with SURGEWATCH_",
-            "environment variable",
+        replace(
+            text(
+                r"((?!SURGEWATCH_)[A-Za-z_][A-Za-z0-9_]*)?",
+                "a name that does not begin with SURGEWATCH_",
+                "environment variable",
+            ),
+            private=True,
         ),
         "The variable that holds the secret: PagerDuty's routing key, the key that signs a "
         "webhook, apprise's URLs, one a line.",
@@ -221,9 +226,8 @@ def _route(number: int, table: object) -> Route:
             values[known.attribute] = known.kind.check(value)
         except Refusal as refusal:
             allowed = known.kind.allowed.replace("`", "")
-            raise Refusal(
-                f"{where}: {key} = {show(value)}: {refusal}; allowed: {allowed}"
-            ) from None
+            shown = "(hidden)" if known.kind.private else show(value)
+            raise Refusal(f"{where}: {key} = {shown}: {refusal}; allowed: {allowed}") from None
     for key, known in ROUTE_KEYS.items():
         needed = _DEFAULTS[known.attribute] is MISSING or key in _NEEDS.get(
             values.get("to", ""), ()
@@ -253,7 +257,8 @@ def _routes() -> Kind:
     def render(routes: tuple[Route, ...]) -> str:
         return "[" + ", ".join(map(_render_route, routes)) + "]"
 
-    return Kind("list of tables", "tables with the keys under Routes", toml_value, check, render)
+    allowed = "tables with the keys under Routes"
+    return Kind("list of tables", allowed, toml_value, check, render, private=True)
 
 
 def _render_route(route: Route) -> str:

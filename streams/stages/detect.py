@@ -203,11 +203,21 @@ class Detect:
                     self._judge(bucket, NO_ROWS, NO_USERS, None, outcomes)
             if (due := self._episodes.cohorts.next_due) is not None:
                 end = max(bucket, min(end, due))
+            told = self._look_at_input(bucket, end)
+            outcomes += [self._outcome(one.bucket, [], [], [one]) for one in told]
             end, notice = silence.skip(bucket, end, self.bank, self._episodes)
             if notice is not None:
                 outcomes.append(self._outcome(notice.bucket, [], [], [notice]))
             self._follow_up(end, outcomes)
             bucket = end + 1
+
+    def _look_at_input(self, first: int, last: int) -> list[Notice]:
+        """What is to be told of rejects and clocks, be there foreign posts or not."""
+        return [
+            notice
+            for bucket in self._quality.due(first, last)
+            for notice in self._quality.notices(bucket, self.sources.intake(bucket))
+        ]
 
     # -- a bucket with foreign posts --------------------------------------------------------------
 
@@ -227,8 +237,7 @@ class Detect:
         in_ingest = self.sources.series_dropped(bucket)
         self._drops.cohorts = self._episodes.cohorts.dropped
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
-        if self._quality.is_due(bucket):
-            notices += self._quality.notices(bucket, self.sources.intake(bucket))
+        notices += self._look_at_input(bucket, bucket)
         if self.age.is_settled(bucket):
             if self._models is not None and len(wanted := self._models.wanted()):
                 self._models.describe(bucket, makeup(table, rows, wanted))

@@ -57,9 +57,11 @@ class Quality:
     _counts: dict[str, int] = field(default_factory=dict)
     _since: dict[str, int] = field(default_factory=dict)
 
-    def is_due(self, bucket: int) -> bool:
-        """Has an hour begun since it looked last?"""
-        return self._hour != bucket * self.bucket_ms // _HOUR_MS
+    def due(self, first: int, last: int) -> list[int]:
+        """The buckets from first to last at which an hour has begun since it looked."""
+        begun = [first] if self._hour != first * self.bucket_ms // _HOUR_MS else []
+        per_hour = _HOUR_MS // self.bucket_ms
+        return [*begun, *range((first // per_hour + 1) * per_hour, last + 1, per_hour)]
 
     def notices(self, bucket: int, intake: Intake) -> list[Notice]:
         """What is to be told at the end of a bucket.
@@ -98,8 +100,7 @@ class Quality:
         if held > 0:
             details[HELD] = float(held)
         if is_bad:
-            per_hour = max(1, _HOUR_MS // self.bucket_ms)
-            self._since[trouble.kind] = since = max(bucket - per_hour, 0)
+            self._since[trouble.kind] = since = max(bucket - _HOUR_MS // self.bucket_ms, 0)
             return Notice(trouble.kind, "open", bucket, since, details)
         assert since is not None
         del self._since[trouble.kind]

@@ -23,7 +23,9 @@ from streams.kafka.topics import Topics, create
 from streams.settings import load
 from tests.harness import violations
 from tests.kafka.reader import SURGEWATCH, records, send
+from tests.kafka.test_metrics import scrape, total
 from tests.receiver import Answer, Receiver
+from tests.stack.process import free_port
 from tests.unit.streams.notify.made import ack, incident, silence, trouble
 
 if TYPE_CHECKING:
@@ -152,6 +154,23 @@ async def test_alerts_are_delivered_in_order_and_troubles_too(
     written = (await records(notify, topics.notified))[0]
     assert {r.key for r in written} >= {f"pager/{name_of(1)}".encode()}
     assert violations("notified", [orjson.loads(r.value) for r in written]) == []
+
+
+async def test_what_was_there_before_is_read_once(
+    notify: Settings, notifier: Notifier, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What operators had taken back does not hold again while the notifier is at work."""
+    topics, port = Topics.of(notify), free_port()
+    monkeypatch.setenv("SURGEWATCH_METRICS_LISTEN", f"127.0.0.1:{port}")
+    await send(notify, topics.ops, b"junk")
+    await send(notify, topics.alerts, b"junk", told("opened", 1))
+    notifier.start()
+    await until(lambda: len(receiver.accepted) == 2, notifier)
+    await send(notify, topics.alerts, told("opened", 2))
+    await until(lambda: len(receiver.accepted) == 4, notifier)
+    await asyncio.sleep(1)  # it counts after each look at the topics
+    families = await asyncio.to_thread(scrape, port)
+    assert total(families, "surgewatch_notify_unreadable_records") == 2
 
 
 async def test_bad_answers_are_outlived(

@@ -94,6 +94,9 @@ def test_silences(surgewatch: Command, settings: Settings, config: Path) -> None
         (["region=US", "--for", "2h", "--note", " "], "say why"),
         (["country=US", "--for", "2h", "--note", "x"], "FIELD of region, hashtag"),
         (["region", "--for", "2h", "--note", "x"], "write FIELD=PATTERN"),
+        (["severity=warn", "--for", "2h", "--note", "x"], "info, warning, critical"),
+        (["region=USA", "--for", "2h", "--note", "x"], "an ISO 3166 code"),
+        (["type=stalled", "--for", "2h", "--note", "x"], "surgewatch.pipeline.stalled.v1"),
     ],
 )
 def test_what_is_no_silence_is_refused(

@@ -83,6 +83,10 @@ def test_troubles_of_one_kind_are_apart() -> None:
     begun["data"] |= {"status": "open", "until": None}
     assert len(shown([begun, gap, other])) == 3
     assert "over" in shown([begun, gap])[1]
+    (stalled,) = of_kind("stalled")
+    second = copy.deepcopy(stalled)
+    second["data"]["details"]["partition"] += 1
+    assert len(shown([stalled, second])) == 3, "two partitions can fall silent at once"
 
 
 def test_early_ones_are_confirmed_or_taken_back() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from streams.events import Intake
+from streams.events import Closed, Intake
 from streams.stages.quality import Quality
+from tests.unit.streams.stages.test_detect import DAY, FIRST, HOUR, feed, notices, quiet, stage
 
 MINUTE_MS = 60_000
 
@@ -11,9 +12,10 @@ MINUTE_MS = 60_000
 def look(quality: Quality, hour: int, posts: int, **rejected: int) -> list[tuple[str, str]]:
     """What is told at the first bucket of an hour, of these counts so far."""
     bucket = hour * 60
-    assert quality.is_due(bucket)
+    assert quality.due(bucket, bucket + 59) == [bucket]
     told = quality.notices(bucket, Intake(posts=posts, rejected=dict(rejected)))
-    assert not quality.is_due(bucket + 59)
+    assert quality.due(bucket + 1, bucket + 59) == []
+    assert quality.due(bucket + 59, bucket + 121) == [bucket + 60, bucket + 120]
     return [(notice.kind, notice.status) for notice in told]
 
 
@@ -64,3 +66,16 @@ def test_figures_and_times_are_told() -> None:
     (notice,) = quality.notices(60, Intake(posts=1_000, rejected={"empty": 250}))
     assert (notice.bucket, notice.since) == (60, 0)
     assert notice.details == {"rejected": 250.0, "posts": 1_000.0, "share": 0.25}
+
+
+def test_a_source_of_hardly_anything_but_rejects_is_told() -> None:
+    """Within the hour, though no foreign post closes a bucket."""
+    detect, end = stage(), FIRST + DAY
+    feed(detect, quiet(1))
+    outcomes = detect.closed(Closed(0, end - 1, Intake(posts=1_000)))
+    for hour in range(1, 4):
+        intake = Intake(posts=1_000 + 200 * hour, rejected={"not_json": 190 * hour})
+        for bucket in range(HOUR):
+            outcomes += detect.closed(Closed(0, end + (hour - 1) * HOUR + bucket, intake))
+    told = [(n.kind, n.status, n.bucket) for n in notices(outcomes) if n.kind == "rejects"]
+    assert told == [("rejects", "open", end)]
