@@ -143,6 +143,10 @@ class Bank(Protocol):
         skipped as zeros before; what can still be taken back of them is.
         """
 
+    @property
+    def is_ready(self) -> bool:
+        """Might the next bucket raise an alarm, as far as the bank goes?"""
+
     def log_silence(self, first: int, last: int) -> float:
         """Natural logarithm of the odds that row 0 (``all``) has no user in these buckets.
 

@@ -174,6 +174,17 @@ def check_surge_is_evidence(make: MakeBank) -> None:
     assert np.all(found), "a surge is no evidence"
 
 
+def check_unready_is_silent(make: MakeBank) -> None:
+    """A bank that is not ready to alarm raises no alarm, whatever comes."""
+    bank, rows = make(), np.arange(ROWS)
+    bank.resize(_parents(ROWS))
+    for bucket, quiet in enumerate(counts(), FIRST):
+        if not bank.is_ready:
+            found = bank.score_many(bucket, rows, np.full(ROWS, SURGE), np.ones(ROWS))
+            assert not np.any(found.score >= found.threshold), "an alarm before it is ready"
+        bank.learn_many(bucket, rows, quiet)
+
+
 def check_rows_are_independent(make: MakeBank) -> None:
     """A row's own fields do not depend on which other rows exist.
 
@@ -205,6 +216,7 @@ FOR_ALL: tuple[Callable[[MakeBank], None], ...] = (
     check_precision,
     check_pickle,
     check_surge_is_evidence,
+    check_unready_is_silent,
 )
 """The laws for every bank; the other two hold only where their docstrings say so."""
 
@@ -252,6 +264,16 @@ def bound(check: Callable[[Any], None], subject: Any) -> Check:
 
 
 def named(name: str, check: Any, doc: str | None = None) -> Check:
-    """The check with a name and a docstring, for whoever lists checks."""
-    check.__name__, check.__doc__ = name, doc
-    return check  # type: ignore[no-any-return]
+    """The check with a name and a docstring, for whoever lists checks and reads why one failed."""
+
+    def run() -> None:
+        try:
+            check()
+        except AssertionError as error:
+            if str(error):
+                raise
+            law = (doc or "").strip().partition("\n")[0]
+            raise AssertionError(f"{name}: {law or 'its source says what it asks'}") from error
+
+    run.__name__, run.__doc__ = name, doc
+    return run

@@ -211,6 +211,12 @@ class CombinedBank:
         for part in self._parts:
             part.skip(first, last, missing=missing)
 
+    @property
+    def is_ready(self) -> bool:
+        """See ``Bank.is_ready``: ``all`` needs every part, the others one."""
+        ready = [part.is_ready for part in self._parts]
+        return all(ready) if self._how is How.ALL else any(ready)
+
     def log_silence(self, first: int, last: int) -> float:
         """See ``Bank.log_silence``."""
         return self._parts[0].log_silence(first, last)

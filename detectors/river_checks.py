@@ -91,7 +91,7 @@ def check_detector(detector: Any, also: Iterable[str] = ()) -> Iterator[Check]:
         if check is None:
             continue
         stream = [(list(_samples()),)] if name in on_stream else [()]
-        yield named(name, functools.partial(_seeded, check, detector, *stream))
+        yield named(name, functools.partial(_seeded, check, detector, *stream), check.__doc__)
     for own in (check_score_one_is_pure, check_scores_are_numbers, check_surge_ranks_high):
         yield bound(own, detector)
 

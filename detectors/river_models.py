@@ -205,6 +205,11 @@ class RiverBank:
         expected = np.array(means, dtype=np.float64).reshape(buckets.shape)
         return expected, self._upper(expected)
 
+    @property
+    def is_ready(self) -> bool:
+        """See ``Bank.is_ready``: the tail must know a threshold, which takes two days of scores."""
+        return math.isfinite(self._tail.threshold)
+
     def log_silence(self, first: int, last: int) -> float:
         """See ``Bank.log_silence``; the scan's baseline of ``all`` answers it."""
         return self._all.log_silence(first, last)

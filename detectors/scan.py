@@ -175,6 +175,11 @@ class ScanBank:
             expected = expected + backlog * share
         return expected
 
+    @property
+    def is_ready(self) -> bool:
+        """See ``Bank.is_ready``: what it has not learned yet it borrows or presumes."""
+        return True
+
     def log_silence(self, first: int, last: int) -> float:
         """See ``Bank.log_silence``."""
         hours = (last + 1 - first) * self.bucket_hours

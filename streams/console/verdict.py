@@ -113,7 +113,7 @@ def _no_basis(summary: Summary) -> str | None:
     if summary.judged_from is None:
         return (
             "Nothing could be judged: the log is shorter than the warm-up, in which a replay only "
-            "learns what is usual."
+            "learns what is usual; River's detectors need some days more than the default."
         )
     return None
 

@@ -56,6 +56,7 @@ _STATE = (
     "_failures",
     "_quality",
     "_pruned_day",
+    "_ready_from",
     "bank",
 )
 
@@ -94,6 +95,7 @@ class Detect:
         self._failures = Failures(params.bucket_ms)
         self._quality = Quality(params.bucket_ms)
         self._pruned_day = -1
+        self._ready_from = -1 if bank.is_ready else None
         parts = Parts(self._rows, self._counting, self._lookback, self._episodes, bank)
         self._early = EarlyWatch(parts, hours, params.fresh_for)
         bank.resize(self._rows.parents[:1], self._rows.countries[:1])
@@ -105,8 +107,10 @@ class Detect:
     @property
     def judged_from_ms(self) -> int | None:
         """Event time from which on an alarm was possible; None if there is none yet."""
-        first = self.age.judged_from
-        return None if first is None or first > self._last else first * self.params.bucket_ms
+        warm, ready = self.age.judged_from, self._ready_from
+        if warm is None or ready is None or max(warm, ready) > self._last:
+            return None
+        return max(warm, ready) * self.params.bucket_ms
 
     @property
     def last(self) -> int:
@@ -239,6 +243,8 @@ class Detect:
         notices += self._drops.notices(bucket, in_ingest, len(self._rows))
         notices += self._look_at_input(bucket, bucket)
         if self.age.is_settled(bucket):
+            if self._ready_from is None and self.bank.is_ready:
+                self._ready_from = bucket
             if self._models is not None and len(wanted := self._models.wanted()):
                 self._models.describe(bucket, makeup(table, rows, wanted))
             some = fresh.nonzero()[0]

@@ -101,6 +101,8 @@ class _Wrong:
             found.score[:] /= precision
         elif self.fault == "mute":
             found.score[:] = -np.inf
+        elif self.fault == "hasty":
+            found = found._replace(threshold=np.zeros(len(rows)))
         return found
 
     def learn_many(self, bucket: int, rows: Any, fresh: Any) -> None:
@@ -130,13 +132,24 @@ class _Wrong:
         ("nan", "check_finite"),
         ("trusts samples", "check_precision"),
         ("mute", "check_surge_is_evidence"),
+        ("hasty", "check_unready_is_silent"),
     ],
 )
 def test_faults_are_caught(fault: str, caught: str) -> None:
     """Each law is broken by a planted fault, and its check says so."""
     by_name = {check.__name__: check for check in check_bank(lambda: cast("Bank", _Wrong(fault)))}
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=r"\w"):
         by_name[caught]()
+
+
+def test_a_failure_names_its_law() -> None:
+    """Also where the check says no word itself, as most of River's."""
+
+    def wrong() -> None:
+        raise AssertionError
+
+    with pytest.raises(AssertionError, match=r"^check_x: It holds\.$"):
+        checks.named("check_x", wrong, "It holds.\n\nAlways.")()
 
 
 def test_amnesia_is_caught() -> None:

@@ -40,6 +40,14 @@ def history(weeks: float, seed: int = 7) -> np.ndarray:
     return rng.poisson([3.0, 8.0, 20.0], size=(round(weeks * PER_WEEK), 3)).astype(float)
 
 
+@pytest.mark.parametrize(("how", "at_once"), [("any", True), ("all", False)])
+def test_ready_when_an_alarm_is_possible(how: str, at_once: bool) -> None:
+    """The scan is at once, River's detectors after some days; ``all`` waits for both."""
+    bank = teach(combined(how, "scan", GAUSSIAN), history(0.3))
+    assert bank.is_ready is at_once
+    assert teach(combined(how, "scan", GAUSSIAN), history(2.0)).is_ready
+
+
 @pytest.mark.parametrize(("how", "share"), [("any", 0.5), ("all", 1.0)])
 def test_alarms_are_those_of_the_parts(how: str, share: float) -> None:
     """``any`` alarms where a part with half the budget does, ``all`` where each with the whole."""

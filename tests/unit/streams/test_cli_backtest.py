@@ -245,6 +245,20 @@ def test_calibrate_needs_a_history(tmp_path: Path, surgewatch: Command) -> None:
     assert not out.exists()
 
 
+def test_calibrate_waits_for_its_detector(tmp_path: Path, surgewatch: Command) -> None:
+    """What cannot alarm yet has not kept a budget either."""
+    config = tmp_path / "river.toml"
+    config.write_text(
+        '[detection]\ndetector = "river.anomaly.GaussianScorer"\nwarmup = "1d"\n', "utf-8"
+    )
+    log = tmp_path / "log.jsonl"
+    world = ["--scenario", "quiet", "--days", "3", "--rate", "0.2", "--seed", "1"]
+    surgewatch("simulate", *world, "--out", log)
+    ran = surgewatch("calibrate", log, "--config", config)
+    assert ran.code == 1
+    assert "Nothing could be judged" in ran.message
+
+
 WRONG: list[tuple[str, list[str], str]] = [
     ("backtest", ["--config", "none.toml"], "none.toml: cannot be read"),
     ("backtest", ["--against", "none.toml"], "none.toml: cannot be read"),
