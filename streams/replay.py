@@ -239,6 +239,7 @@ class Replays:
             bytes_read=self.bytes_read,
             logs=[file.log.name for file in self._files],
             judged_from=None if judged is None else rfc3339(judged),
+            strange_regions=self._decoder.strange_regions,
             missing_minutes=0.0 if judged is None else judge.missing_ms(judged) / 60_000,
         )
 

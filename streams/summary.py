@@ -24,6 +24,8 @@ class Summary:
         seconds: how long the replay took, in seconds of the machine's clock.
         bytes_read: size of the logs as stored (compressed bytes of a compressed log).
         logs: names of the logs, as the user gave them.
+        strange_regions: how many records named a region that is no ISO 3166 code, by its name; of
+            more than a few names, ``""`` for all others.
         follow_ups: ``data`` of what was told of incidents that were over, in order of time.
         judged_from: event time from which on an alert was possible, RFC 3339 in UTC; None if the
             logs ended before.
@@ -41,4 +43,5 @@ class Summary:
     logs: list[str]
     judged_from: str | None = None
     missing_minutes: float = 0.0
+    strange_regions: dict[str, int] = field(default_factory=dict)
     follow_ups: list[dict[str, Any]] = field(default_factory=list)

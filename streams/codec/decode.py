@@ -38,6 +38,9 @@ PostItem = tuple[int, str, str, RawPost]
 
 _FAILURES = (msgspec.MsgspecError, RecordError, UnicodeDecodeError, RecursionError)
 _SUBTAG_CHARS = range(2, 9)
+UNKNOWN = "ZZ"
+STRANGE_MAX = 50
+STRANGE_CHARS = 32
 
 
 class Piece(NamedTuple):
@@ -90,8 +93,13 @@ class PostDecoder:
         self._decode_tick = msgspec.json.Decoder(_TickLine).decode
         self._has_other_fields = False
         self._times = EventTimes(earliest_ms, latest_ms)
-        self._regions: Remembered[str | None, str] = Remembered(region_code)
+        self._regions = _Regions()
         self._languages: Remembered[str | None, str] = Remembered(primary_language)
+
+    @property
+    def strange_regions(self) -> dict[str, int]:
+        """How often records named a region that is no ISO 3166 code; see ``_Regions``."""
+        return self._regions.strange
 
     def decode_chunk(self, chunk: bytes, *, source: str = "", first_line: int = 1) -> Batch:
         """Read whole lines; iterate over what is returned for one item a line, in order.
@@ -256,6 +264,30 @@ class Decoded:
         return iter(self._pieces)
 
 
+class _Regions(Remembered[str | None, str]):
+    """Regions as codes; what is none is not remembered but counted, each time it comes.
+
+    Attributes:
+        strange: how often each came, of the first ``STRANGE_MAX`` of them; ``""`` for the others.
+    """
+
+    __slots__ = ("strange",)
+
+    def __init__(self) -> None:
+        super().__init__(region_code)
+        self.strange: dict[str, int] = {}
+
+    def __missing__(self, key: str | None) -> str:
+        code = super().__missing__(key)
+        if code == UNKNOWN and key and key.upper() != UNKNOWN:
+            self.pop(key, None)
+            name = key[:STRANGE_CHARS]
+            if name not in self.strange and len(self.strange) >= STRANGE_MAX:
+                name = ""
+            self.strange[name] = self.strange.get(name, 0) + 1
+        return code
+
+
 def first_bytes(line: bytes) -> bytes:
     """What is kept of a line that is rejected."""
     return line[:RAW_BYTES].rstrip(b"\n")
@@ -268,9 +300,9 @@ def region_code(region: str | None) -> str:
     ('US', 'ZZ', 'ZZ', 'ZZ')
     """
     if region is None or len(region) != 2 or not region.isascii():  # noqa: PLR2004
-        return "ZZ"
+        return UNKNOWN
     code = region.upper()
-    return code if code in REGIONS else "ZZ"
+    return code if code in REGIONS else UNKNOWN
 
 
 def primary_language(lang: str | None) -> str:

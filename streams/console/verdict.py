@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MOST = 0.5
 """Beyond this share of unusable records an all-clear would rest on the lesser part."""
 _NOTEWORTHY = 0.05
+_NAME_CHARS = 24
 
 _NOT_OURS = frozenset({"not_json", "not_object", "bad_encoding", "empty", "too_large", "truncated"})
 _TO_MAP = frozenset({"missing_field", "wrong_type", "bad_value", "bad_timestamp", "out_of_range"})
@@ -90,6 +91,14 @@ def notes(summary: Summary) -> list[str]:
         found.append(
             f"{_part(summary.intake.late, summary)} of the posts were late and are not counted: "
             "they came further out of order than time.allowed_lateness"
+        )
+    strange = sum(summary.strange_regions.values())
+    if strange > _NOTEWORTHY * summary.posts:
+        counts = {name: count for name, count in summary.strange_regions.items() if name}
+        most = visible(max(counts, key=counts.__getitem__), _NAME_CHARS)
+        found.append(
+            f"{_part(strange, summary)} of the records name a region that is no ISO 3166 code of "
+            f"two letters, as {most}; they count as ZZ"
         )
     return found
 

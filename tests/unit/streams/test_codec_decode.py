@@ -16,6 +16,7 @@ from streams.codec import (
     primary_language,
     region_code,
 )
+from streams.codec.decode import STRANGE_MAX
 from streams.errors import REJECT_REASONS, RecordError
 from streams.events import Reject, Tick
 
@@ -315,7 +316,8 @@ def test_hostile_values_are_not_remembered() -> None:
         decoder.decode_one(post(region="r" * 1000 + str(number)))
     assert len(decoder._regions) <= 8192
     assert len(decoder._languages) <= 8192
-    assert max(len(key or "") for key in decoder._regions) <= 64
+    assert max(len(key) for key in decoder.strange_regions) <= 32
+    assert len(decoder.strange_regions) <= STRANGE_MAX + 1
 
 
 NESTED = FieldMap(user_id="author.id", region="geo.country", lang="geo.lang")
@@ -375,3 +377,16 @@ def test_accepted_means_valid(line: bytes) -> None:
         assert item[3].post_id == record["post_id"]
         assert item[3].user_id == record["user_id"]
         assert item[3].hashtags == record.get("hashtags")
+
+
+def test_regions_that_are_none_are_counted() -> None:
+    """Each time, by name as far as there are few; what says it is unknown is not strange."""
+    decoder = PostDecoder()
+    line = '{{"post_id":"p","created_at":1736726407,"user_id":"u","region":{}}}\n'
+    names = ["USA", "USA", "us", "ZZ", "zz", "", None, *(f"X{n}" for n in range(STRANGE_MAX))]
+    lines = "".join(line.format(json.dumps(name)) for name in names)
+    found = [item[1] for item in decoder.decode_chunk(lines.encode()) if isinstance(item, tuple)]
+    assert found == ["ZZ", "ZZ", "US", *["ZZ"] * (STRANGE_MAX + 4)]
+    assert decoder.strange_regions["USA"] == 2
+    assert decoder.strange_regions[""] == 1
+    assert len(decoder.strange_regions) == STRANGE_MAX + 1

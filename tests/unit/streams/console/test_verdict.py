@@ -75,6 +75,16 @@ def test_few_odd_records_are_no_note() -> None:
     assert len(verdict.notes(of(late=51, missing_field=51))) == 2
 
 
+def test_regions_of_another_kind_are_told() -> None:
+    """Whoever writes USA has all of it as ZZ, and might not notice."""
+    assert verdict.notes(dataclasses.replace(of(), strange_regions={"USA": 50})) == []
+    (note,) = verdict.notes(dataclasses.replace(of(), strange_regions={"": 30, "UK": 1, "USA": 20}))
+    assert note == (
+        "5% (51) of the records name a region that is no ISO 3166 code of two letters, as USA; "
+        "they count as ZZ"
+    )
+
+
 def test_an_incident_is_told_whatever_the_log(alerts: list[Alert]) -> None:
     """A surge found in the usable rest is the headline; that most was rejected is the note."""
     summary = dataclasses.replace(of(missing_field=900), incidents=[alerts[0]["data"]])
