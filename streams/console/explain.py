@@ -56,7 +56,10 @@ def print_explanation(story: Story, staff: Capacity, console: Console) -> None:
     _section("Why it fired", console)
     print_facts(_why(story), console)
     _section("What it is made of", console)
-    note = "A user counts in each of these series; shares are of the largest."
+    note = (
+        "A user counts in each of these series, and again when seen hours later "
+        "(detection.fresh_for), so they can be more than the users; shares are of the largest."
+    )
     print_hanging(Text("  "), Text(note, style="dim"), console)
     print_table(
         [("series", "left"), ("above usual", "right"), ("share", "right"), ("opened", "left")],

@@ -23,7 +23,8 @@ _NOTEWORTHY = 0.05
 _NAME_CHARS = 24
 
 _NOT_OURS = frozenset({"not_json", "not_object", "bad_encoding", "empty", "too_large", "truncated"})
-_TO_MAP = frozenset({"missing_field", "wrong_type", "bad_value", "bad_timestamp", "out_of_range"})
+_TO_MAP = frozenset({"missing_field", "wrong_type", "bad_value"})
+_OF_TIME = frozenset({"bad_timestamp", "out_of_range"})
 
 
 def headline(summary: Summary, incidents: Sequence[phrases.Data]) -> str:
@@ -144,8 +145,15 @@ def _why(summary: Summary) -> str:
 def _rejects_remedy(reason: str) -> str:
     if reason in _TO_MAP:
         return (
-            "If the fields have other names, map them under [input.fields] in a configuration file "
-            "(see examples/own_fields.toml); --rejects FILE shows what is wrong with each record."
+            "A log holds posts, not alerts; if their fields have other names, map them under "
+            "[input.fields] in a configuration file (see examples/own_fields.toml). --rejects FILE "
+            "shows what is wrong with each record."
+        )
+    if reason in _OF_TIME:
+        return (
+            "Times are RFC 3339 with an offset (2025-01-13T02:00:00Z), or seconds or milliseconds "
+            "since 1970; if it is another field, map it under [input.fields]. --rejects FILE shows "
+            "what is wrong with each record."
         )
     if reason in _NOT_OURS:
         return (
