@@ -36,8 +36,9 @@ help:
 demo: $(APP)
 	$(BIN)/surgewatch demo --dir out/demo
 
-# One after the other, cheapest first, pytest's closing lines last. The tests of tests/kafka share
-# one broker, which they also stop: not in parallel.
+# One after the other, cheapest first, pytest's closing lines last. The tests of tests/kafka stop
+# their broker now and then: each of two processes has its own, and whole files of tests, in their
+# order, in which the longest are not the last.
 test: $(DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -45,7 +46,7 @@ test: $(DEV)
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
 		--ignore tests/kafka
-	$(BIN)/python -m pytest tests/kafka
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/kafka
 
 FAULTS ?= 100
 SEED ?=
