@@ -77,7 +77,8 @@ def forecast(data: Data) -> str | None:
     if round(usual) < 1:
         return said
     of_all = phrases.duration(60 * last["hours"])
-    return f"{said}; of those in {of_all}, {phrases.people(usual)} are usual"
+    are = "is" if round(usual) == 1 else "are"
+    return f"{said}; of those in {of_all}, {phrases.people(usual)} {are} usual"
 
 
 def ahead(hours: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,7 +29,7 @@ TOLD_ONCE = frozenset({"capped", "detector"})
 EVENTS_MAX = 50
 """Alerts kept of one subject; of more the first and the latest stay."""
 
-_INCIDENT_ID = r"^in-[0-9a-f]{16}\Z"
+INCIDENT_ID = re.compile(r"in-[0-9a-f]{16}")
 
 
 class _Named(msgspec.Struct):
@@ -41,7 +42,7 @@ class _Named(msgspec.Struct):
 class _Incident(msgspec.Struct):
     """What is needed of an incident's ``data``."""
 
-    incident_id: Annotated[str, Meta(pattern=_INCIDENT_ID)]
+    incident_id: Annotated[str, Meta(pattern=rf"^{INCIDENT_ID.pattern}\Z")]
     status: Literal["open", "peaked", "closed"]
     severity: Literal["info", "warning", "critical"]
     level: Literal["all", "region", "hashtag", "pair"]

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
 BATCH_MAX = 20
 MESSAGE_CHARS = 6_000
+_OVER = "over"
 _TYPES = {
     "critical": apprise.NotifyType.FAILURE,
     "warning": apprise.NotifyType.WARNING,
     "info": apprise.NotifyType.INFO,
+    _OVER: apprise.NotifyType.SUCCESS,
 }
+"""What there is to tell of, the most urgent first."""
 
 
 class Chat:
@@ -103,15 +106,17 @@ class _Place:
 
 
 def message(batch: Sequence[Notification]) -> tuple[str, str]:
-    """Title and body of one message about all of them."""
+    """Title and body of one message about all of them, the most urgent first."""
+    batch = sorted(batch, key=_urgency)
     first = texts.title(batch[0])
-    title = first if len(batch) == 1 else f"{len(batch)} alerts, first: {first}"
+    title = first if len(batch) == 1 else f"{_counted(batch)}; first: {first}"
     parts: list[str] = []
     room = MESSAGE_CHARS
     for number, notification in enumerate(batch):
         head = [] if len(batch) == 1 else [harmless_line(texts.title(notification))]
         links = [f"{name}: {url}" for name, url in texts.links(notification)]
-        part = "\n".join([*head, texts.harmless(texts.body(notification)), *links])
+        said = texts.harmless(texts.facts(notification))
+        part = "\n".join([*head, said, *texts.commands(notification), *links])
         if number and len(part) > room:
             parts.append(f"and {len(batch) - number} more")
             break
@@ -125,9 +130,22 @@ def harmless_line(text: str) -> str:
     return texts.harmless(" ".join(text.split()))
 
 
+def _word(one: Notification) -> str:
+    """Of what goes on its severity, else that it is over."""
+    word = one.newest.alert.data.get("severity", "warning") if one.firing else _OVER
+    return word if word in _TYPES else "warning"
+
+
+def _urgency(one: Notification) -> int:
+    return list(_TYPES).index(_word(one))
+
+
+def _counted(batch: Sequence[Notification]) -> str:
+    """How many there are of each kind, the most urgent first."""
+    words = [_word(one) for one in batch]
+    counts = [f"{words.count(word)} {word}" for word in _TYPES if word in words]
+    return f"{len(batch)} alerts: {', '.join(counts)}"
+
+
 def _type(batch: Sequence[Notification]) -> apprise.NotifyType:
-    firing = [one.newest.alert.data.get("severity", "warning") for one in batch if one.firing]
-    for severity, kind in _TYPES.items():
-        if severity in firing:
-            return kind
-    return apprise.NotifyType.SUCCESS
+    return _TYPES[_word(min(batch, key=_urgency))]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from streams.console import phrases, reasons
 from streams.console.text import visible
 from streams.notify import Reason
+from streams.notify.subjects import INCIDENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +17,20 @@ if TYPE_CHECKING:
 
 TITLE_CHARS = 200
 BODY_CHARS = 3_500
+_COMMANDS_CHARS = 200
 """Chats cut what is much longer, each elsewhere."""
 
 _LISTED = 5
+_TO_DO = {
+    "gap": "Look at the source of the posts.",
+    "stalled": "Is its worker alive? Do its posts carry their time?",
+    "lag": "Are all workers there, and none of them slow? Else add workers.",
+    "rejects": "The rejects topic has them with the reason: has the source changed its format?",
+    "clock": "Look at the clock of the source, and at its unit of time; event time has not moved.",
+    "capped": "Look for a flood of junk tags; or limits.* are too low.",
+    "detector": "Another detector or other parameters; the others go on.",
+}
+"""What somebody who is told of a trouble of the pipeline does first."""
 _WHY = {
     Reason.REPEATED: "It still goes on.",
     Reason.GREW: "It was acknowledged, and has more than doubled since.",
@@ -41,7 +53,7 @@ def _title(notification: Notification) -> str:
     if notification.reason is Reason.REMINDER:
         return f"Silence {visible(notification.key.partition('/')[2])} still holds"
     if "incident_id" not in data:
-        what = phrases.kind({"type": notification.newest.alert.type}).upper()
+        what = _kind(notification).upper()
         over = "" if notification.firing else "over: "
         return f"PIPELINE {what}: {over}{phrases.disturbance(data)}"
     if notification.firing:
@@ -54,7 +66,12 @@ def _users(data: phrases.Data) -> str:
 
 
 def body(notification: Notification) -> str:
-    """What there is to know, a line each; links are not among it."""
+    """What there is to know and to do, a line each; links are not among it."""
+    return "\n".join([facts(notification), *commands(notification)])
+
+
+def facts(notification: Notification) -> str:
+    """What there is to know, a line each; most of it was written by strangers."""
     lines = []
     if notification.replay:
         lines.append("REPLAY of a recorded log: this is not happening now.")
@@ -64,7 +81,19 @@ def body(notification: Notification) -> str:
         lines += _lines(notification)
     except phrases.STRANGE:
         lines.append(f"It cannot be shown in words; its key is {visible(notification.key, 200)}")
-    return "\n".join(lines)[:BODY_CHARS]
+    return "\n".join(lines)[: BODY_CHARS - _COMMANDS_CHARS]
+
+
+def commands(notification: Notification) -> list[str]:
+    """What to run, to be copied: nothing in it was written by a stranger."""
+    name = notification.key
+    if not INCIDENT_ID.fullmatch(name):
+        return []
+    ack = [f"In hand? surgewatch ack {name}"]
+    return [
+        *(ack if notification.firing and not notification.replay else []),
+        f"Explained: surgewatch alerts --json | surgewatch explain - {name}",
+    ]
 
 
 def links(notification: Notification) -> list[tuple[str, str]]:
@@ -81,21 +110,29 @@ def _lines(notification: Notification) -> Iterator[str]:
         yield f"From {phrases.moment(data['from'])} until {phrases.moment(data['until'])} UTC"
         yield f"To end it: surgewatch unsilence {visible(notification.key.partition('/')[2])}"
     elif "incident_id" in data:
-        yield from _incident(data)
-        name = visible(str(data["incident_id"]))
-        if notification.firing and not notification.replay:
-            yield f"In hand? surgewatch ack {name}"
-        yield f"Explained: surgewatch alerts --json, piped into surgewatch explain - {name}"
+        yield from _incident(data, notification.newest.alert.time)
     else:
-        yield visible(str(data.get("summary", "")), 300)
         until = f" until {phrases.moment(data['until'])}" if data.get("until") else ""
         yield f"Since {phrases.moment(data['from'])}{until} UTC"
+        if notification.firing and (to_do := _TO_DO.get(_kind(notification))):
+            yield f"To do: {to_do}"
         for name, value in sorted(data.get("details", {}).items()):
-            yield f"{visible(str(name))}: {visible(str(value), 200)}"
+            shown = phrases.count(value) if isinstance(value, int | float) else str(value)
+            yield f"{visible(str(name)).replace('_', ' ')}: {visible(shown, 200)}"
 
 
-def _incident(data: phrases.Data) -> Iterator[str]:
-    yield f"{phrases.window(data)}; {_users(data)} since {phrases.moment(data['onset_at'])} UTC"
+def _kind(notification: Notification) -> str:
+    return phrases.kind({"type": notification.newest.alert.type})
+
+
+def _incident(data: phrases.Data, at: str) -> Iterator[str]:
+    since = phrases.moment(data["onset_at"])
+    if data.get("closed_at"):
+        yield f"{_users(data)} from {since} to {phrases.moment(data['closed_at'])} UTC"
+    else:
+        yield f"{phrases.window(data)}; {_users(data)} since {since} UTC"
+        # A repeat may come long after, and figures of then would pass for those of now.
+        yield f"As of {phrases.moment(at)} UTC, its latest alert"
     if data["regions"]:
         yield f"From: {phrases.ranking(data['regions'], 'region', most=_LISTED)}"
     if data["hashtags"]:
@@ -113,8 +150,6 @@ def _incident(data: phrases.Data) -> Iterator[str]:
         yield f"Who: {reasons.concentration(data)}"
     for reservation in phrases.reservations(data):
         yield f"Mind: {reservation}"
-    if data.get("closed_at"):
-        yield f"Over since {phrases.moment(data['closed_at'])} UTC"
     yield f"Incident: {data['incident_id']}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,8 +12,9 @@ import requests
 
 from streams.sinks import DeliveryError
 from streams.sinks.chat import MESSAGE_CHARS, Chat, message
+from streams.sinks.texts import commands
 from tests.receiver import Answer, Receiver
-from tests.unit.streams.sinks.told import HOSTILE, hostile, reminder
+from tests.unit.streams.sinks.told import HOSTILE, hostile, reminder, strange
 
 if TYPE_CHECKING:
     from streams.notify import Notification
@@ -34,8 +36,17 @@ async def test_one_message_tells_of_all(receiver: Receiver, wave: list[Notificat
     await chat.deliver(wave[:2])
     await chat.close()
     (request,) = receiver.requests
-    assert request.json["title"].startswith("2 alerts, first: ")
+    assert re.match(r"2 alerts: \d \w+(, 1 \w+)?; first: ", request.json["title"])
     assert wave[0].url in request.json["message"], "links of the configuration stay links"
+
+
+def test_the_most_urgent_is_told_first(wave: list[Notification]) -> None:
+    """Whatever came first; what is over comes last."""
+    critical = strange(wave[0], wave[0].newest.alert.data | {"severity": "critical"})
+    title, body = message([wave[-1], wave[0], critical])
+    assert re.match(r"3 alerts: 1 critical, 1 \w+, 1 over; first: CRITICAL: ", title)
+    heads = re.findall(r"^(CRITICAL|WARNING|INFO|OVER): ", body, re.MULTILINE)
+    assert (heads[0], heads[-1]) == ("CRITICAL", "OVER")
 
 
 async def test_what_is_not_taken_is_told_again(
@@ -112,7 +123,10 @@ def test_long_messages_end_with_how_many_more(wave: list[Notification]) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_texts_are_plain(wave: list[Notification], name: str) -> None:
     title, body = message([hostile(wave[0], HOSTILE[name]), reminder()])
-    said = (title + body).replace(wave[0].url, "")
+    said = title + body
+    for ours in (wave[0].url, *commands(wave[0])):
+        assert ours in said
+        said = said.replace(ours, "")
     for ping in PINGS:
         assert ping not in said
     assert not set("<>@`*~[]|\x00\x1b") & set(said)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 import pytest
 
-from streams.notify import Reason
+from streams.codec import decode_alert
+from streams.notify import Event, Notification, Reason
 from streams.sinks import texts
+from tests.unit.streams.notify.made import trouble
 from tests.unit.streams.sinks.told import HOSTILE, hostile, reminder, strange
-
-if TYPE_CHECKING:
-    from streams.notify import Notification
 
 
 def test_a_wave_is_told_as_an_operator_needs_it(wave: list[Notification]) -> None:
@@ -22,7 +19,9 @@ def test_a_wave_is_told_as_an_operator_needs_it(wave: list[Notification]) -> Non
     for word in ("From: US", "#tiktokrefugee", "Languages:", "Forecast:", f"ack {first.key}"):
         assert word in said
     assert texts.title(last).startswith("OVER: ")
-    assert "Over since 20" in texts.body(last)
+    assert "foreign users from 2025-01-" in texts.body(last)
+    assert "As of 2025-01-" in said
+    assert "As of" not in texts.body(last)
     assert "surgewatch ack" not in texts.body(last)
     assert texts.links(first) == [("Console", f"https://console.example/incidents/{first.key}")]
 
@@ -69,3 +68,14 @@ def test_harmless_leaves_words_as_they_are() -> None:
     assert (
         texts.harmless("#小红书 doubles (twice), 5% & more") == "#小红书 doubles (twice), 5% & more"
     )
+
+
+def test_a_trouble_of_the_pipeline_says_what_to_do() -> None:
+    """In the words of a person: numbers are rounded, and it is said once."""
+    raw = trouble("rejects", "open", 1_736_726_400_000, 1_736_730_000_000)
+    event = Event(decode_alert(raw), raw, 0)
+    told = Notification("r", "pipeline/rejects/x", True, Reason.PIPELINE, (event,), event)
+    assert texts.title(told).startswith("PIPELINE REJECTS: ")
+    assert "To do: The rejects topic has them" in texts.body(told)
+    assert "To do" not in texts.body(msgspec.structs.replace(told, firing=False))
+    assert texts.commands(told) == []
