@@ -96,6 +96,12 @@ def _offset_ms(args: argparse.Namespace, settings: Settings) -> int:
     """
     if "-" in args.logs:
         raise UsageError("-: with --shift-to a log is read twice; give a file")
+    now_ms = round(time.time() * 1000)
+    if args.shift_to > now_ms:
+        raise UsageError(
+            f"--shift-to {rfc3339(args.shift_to)}: in the future; event time would run ahead of "
+            "the clock, and real posts would be late until then"
+        )
     sys.stderr.write("looking for the log's first and last time\n")
     with contextlib.ExitStack() as stack:
         stretch = stretch_of(settings, open_logs(args.logs, settings, stack))

@@ -60,7 +60,7 @@ class WorkerCollector(Collector):
             family.add_metric(values, figure.value)
             if figure.name == "surgewatch_event_time_seconds":
                 age = families["surgewatch_watermark_age_seconds"]
-                age.add_metric(values, max(now - figure.value, 0.0))
+                age.add_metric(values, now - figure.value)
         return families.values()
 
     def _figures(self) -> Iterator[Figure]:

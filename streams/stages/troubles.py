@@ -19,7 +19,7 @@ _SUMMARIES = {
     ("rejects", "open"): "Many posts cannot be used: their source may have changed its format",
     ("rejects", "closed"): "Posts can be used again",
     ("clock", "open"): "Many posts carry times that cannot be: the clock of their source is wrong",
-    ("clock", "closed"): "Posts carry times that can be again",
+    ("clock", "closed"): "Hardly a post carries an impossible time any more",
     ("lag", "open"): "Posts come faster than they are worked on, or a worker is missing",
     ("lag", "closed"): "What was left to work on has been worked on",
     ("stalled", "closed"): "Event time moves again in a source partition that stood still",

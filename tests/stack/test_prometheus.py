@@ -70,7 +70,7 @@ def _used() -> set[str]:
 
 def test_configuration_is_valid() -> None:
     """Promtool finds nothing wrong with the configuration and the rules that it names."""
-    assert "13 rules found" in checked(program("promtool"), "check", "config", CONFIG)
+    assert f"{len(_rules())} rules found" in checked(program("promtool"), "check", "config", CONFIG)
 
 
 def test_rules_fire_when_they_should() -> None:
