@@ -9,7 +9,14 @@ from __future__ import annotations
 from streams.backtest.assess import WEEK_MINUTES, Assessment, Judged, Wave, assess
 from streams.backtest.calibrate import Calibration, Step, calibrate, settings_to_try
 from streams.backtest.compare import Change, compare
-from streams.backtest.known import Finder, Knowledge, Known, read_labels, read_truth
+from streams.backtest.known import (
+    Finder,
+    Knowledge,
+    Known,
+    fits_id,
+    read_labels,
+    read_truth,
+)
 from streams.backtest.outcome import Backtest, Trial
 from streams.backtest.rates import poisson_interval
 
@@ -29,6 +36,7 @@ __all__ = [
     "assess",
     "calibrate",
     "compare",
+    "fits_id",
     "poisson_interval",
     "read_labels",
     "read_truth",

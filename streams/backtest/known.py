@@ -158,16 +158,26 @@ def _numbered(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, bytes]]:
             yield f"{name}, line {number}", line
 
 
+def fits_id(incident_id: str, wanted: str) -> bool:
+    """Is an incident meant by its id, by its beginning, or by the id of one of its alerts?
+
+    >>> fits_id("in-9e2810c0ffee0000", "9e28"), fits_id("in-9e2810c0ffee0000", "in-")
+    (True, False)
+    """
+    name = wanted if wanted.startswith("in-") else f"in-{wanted}"
+    return name != "in-" and (incident_id.startswith(name) or name.startswith(f"{incident_id}-"))
+
+
 @dataclass
 class Finder:
     """Finds one incident among alerts, given one after the other, to be labelled.
 
     Args:
-        incident_id: the incident to find.
+        incident_id: the incident to find; the beginning is enough, see ``fits_id``.
     """
 
     incident_id: str
-    _last: Told | None = None
+    _fitting: dict[str, Told] = field(default_factory=dict)
     _ids: dict[str, None] = field(default_factory=dict)
 
     def take(self, line: bytes, place: str) -> None:
@@ -186,8 +196,9 @@ class Finder:
             raise UsageError(f"{place}: {error}") from None
         if told is None:
             return
-        if told.incident_id == self.incident_id:
-            self._last = told
+        if fits_id(told.incident_id, self.incident_id):
+            if told.incident_id in self._fitting or len(self._fitting) < _IDS_KEPT:
+                self._fitting[told.incident_id] = told
         elif len(self._ids) < _IDS_KEPT:
             self._ids[told.incident_id] = None
 
@@ -198,17 +209,27 @@ class Finder:
             where: what was searched, for messages.
 
         Raises:
-            UsageError: no alert tells of the incident; the message names the nearest that are told.
+            UsageError: no alert tells of the incident, or several fit; the message names the
+                nearest that are told.
         """
-        if self._last is not None:
-            return self._last
-        begins = [name for name in self._ids if name.startswith(self.incident_id)]
-        near = begins or difflib.get_close_matches(self.incident_id, self._ids, n=1)
+        exact = self._fitting.get(self.incident_id)
+        if exact is not None:
+            return exact
+        if len(self._fitting) == 1:
+            return next(iter(self._fitting.values()))
+        if self._fitting:
+            some = ", ".join(list(self._fitting)[-_IDS_SHOWN:])
+            raise UsageError(
+                f"{self.incident_id}: {len(self._fitting):,} incidents of {where} begin so, such "
+                f"as {some}; give more of the id"
+            )
+        near = difflib.get_close_matches(self.incident_id, self._ids, n=1)
         if near:
             hint = f"did you mean {near[0]}?"
         elif self._ids:
             newest = list(self._ids)[-_IDS_SHOWN:]
-            hint = f"it tells of {len(self._ids):,} others, such as {', '.join(newest)}"
+            others = "one other" if len(self._ids) == 1 else f"{len(self._ids):,} others"
+            hint = f"it tells of {others}, such as {', '.join(newest)}"
         else:
             hint = "it tells of none"
         name = self.incident_id[:60]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import orjson
 
+from streams.backtest import fits_id
 from streams.errors import UsageError
 from streams.settings.kinds import show
 
@@ -186,7 +187,7 @@ def find_incident(lines: Iterable[bytes], source: str, wanted: str) -> Found:
         if incident is None:
             continue
         subjects.setdefault(incident, alert["subject"])
-        if not _fits(incident, name) or alert["id"] in seen:
+        if not fits_id(incident, wanted) or alert["id"] in seen:
             continue
         seen.add(alert["id"])
         _check(where, alert)
@@ -196,10 +197,6 @@ def find_incident(lines: Iterable[bytes], source: str, wanted: str) -> Found:
     if len(found) != 1:
         raise UsageError(_unclear(source, wanted, {i: subjects[i] for i in found}, subjects))
     return next(iter(found.values()))
-
-
-def _fits(incident: str, name: str) -> bool:
-    return name != "in-" and (incident.startswith(name) or name.startswith(f"{incident}-"))
 
 
 def _alerts(lines: Iterable[bytes], source: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -208,14 +208,22 @@ def test_a_label_is_of_the_newest_alert(incident: Callable[..., Json]) -> None:
     assert violations("label", [json.loads(encode_label(label, "x"))]) == []
 
 
+@pytest.mark.parametrize("name", ["in-0000000000000001", "in-0", "0", "in-0000000000000001-3"])
+def test_the_beginning_of_an_id_is_enough(incident: Callable[..., Json], name: str) -> None:
+    """As for ``explain``; of two that begin so neither is taken."""
+    one = alert(incident(1, "region/US", 1, 2))
+    assert find(name, one).incident_id == "in-0000000000000001"
+    if name in {"in-0", "0"}:
+        with pytest.raises(UsageError, match=r"2 incidents of alerts begin so.*give more"):
+            find(name, one, alert(incident(2, "region/GB", 1, 2)))
+
+
 def test_an_unknown_incident_is_named_with_what_is_near(incident: Callable[..., Json]) -> None:
     """A slip of the hand is answered by the nearest id, anything else by some that there are."""
     known = [incident(number, "region/US", 1, 2) for number in range(1, 6)]
     alerts = [alert(one) for one in known]
     with pytest.raises(UsageError, match=r"'in-000000000000000X'.*did you mean in-0{15}\d\?"):
         find("in-000000000000000X", *alerts)
-    with pytest.raises(UsageError, match=r"did you mean in-0{15}\d\?"):
-        find("in-00", *alerts)  # its beginning is enough for explain
     with pytest.raises(UsageError, match=r"tells of 5 others, such as in-0{15}3, in-0{15}4, in"):
         find("xyz", *alerts)
     with pytest.raises(UsageError, match="it tells of none"):
