@@ -13,7 +13,7 @@ from aiohttp import web
 
 from streams.codec import decode_alert, decode_said, epoch_ms, rfc3339
 from streams.console import phrases
-from streams.console.board import board
+from streams.console.board import board, require_row
 from streams.console.explain import explanation_html, story_of
 from streams.errors import RecordError, SurgewatchError
 from streams.kafka.reading import read
@@ -72,6 +72,7 @@ class Shown:
 
     def _trouble(self, alert: dict[str, Any]) -> None:
         data = alert["data"]
+        epoch_ms(alert["time"])
         key = trouble_key(alert["subject"], data["from"], data.get("details") or {})
         self.troubles.pop(key, None)
         if data["status"] == "open":
@@ -100,14 +101,25 @@ class Shown:
 
     def page(self, now_ms: int) -> str:
         """The page of all incidents."""
-        newest = [story_of(alerts) for alerts in list(self.incidents.values())]
+        told: list[phrases.Data] = []
+        odd = self.unreadable
+        for alerts in self.incidents.values():
+            # An alert of another version may not hide all others.
+            try:
+                story = story_of(alerts)
+                if story is not None and "closed_at" in story.data:
+                    require_row(story.data)
+                    told.append(story.data)
+            except (*phrases.STRANGE, OverflowError):
+                odd += 1
         return board(
-            [story.data for story in newest if story is not None and "closed_at" in story.data],
+            told,
             # What has no end is told for an hour.
             [a for a in self.troubles.values() if _lasts(a, now_ms)],
             self.operators.acks,
             list(self.operators.in_force(now_ms)),
             rfc3339(now_ms // 1000 * 1000),
+            odd,
         )
 
 

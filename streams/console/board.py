@@ -36,6 +36,7 @@ def board(
     acks: Mapping[str, Ack],
     silences: Sequence[Silence],
     now: str,
+    odd: int = 0,
 ) -> str:
     """Return the page, which renews itself.
 
@@ -45,6 +46,7 @@ def board(
         acks: who has which incident in hand.
         silences: those in force.
         now: the time, RFC 3339.
+        odd: how many records and incidents cannot be shown.
     """
     every = sorted(incidents, key=phrases.urgency)
     going_on = [data for data in every if data["closed_at"] is None]
@@ -64,6 +66,11 @@ def board(
         f'<p class="verdict">{told.get(count, f"{count} incidents go on.")}</p>',
         *(_trouble(alert) for alert in troubles),
     ]
+    if odd:
+        body.append(
+            f'<p class="caution">Not shown: {odd:,} records or incidents that this version cannot '
+            "read.</p>"
+        )
     if going_on:
         body.append(_incidents(going_on, acks))
     if silences:
@@ -77,6 +84,12 @@ def board(
         "<code>surgewatch silence region=US --for 2h --note WHY</code>.</p>"
     )
     return page("surgewatch", body, refresh_s=REFRESH_S)
+
+
+def require_row(data: phrases.Data) -> None:
+    """Raise what the words raise of data that are not an incident's (``phrases.STRANGE``)."""
+    phrases.urgency(data)
+    _row(data, None)
 
 
 def _trouble(alert: Mapping[str, Any]) -> str:

@@ -9,11 +9,13 @@ import msgspec
 from streams.codec import decode_alert
 from streams.errors import RecordError
 from streams.notify import Event, Notification, Reason
-from streams.notify.subjects import subject_of
+from streams.notify.book import REMINDER
+from streams.notify.subjects import PIPELINE, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from streams.events import Alert
     from streams.kafka.frames import Headers
     from streams.notify.subjects import Subject
     from streams.settings import Route
@@ -91,7 +93,7 @@ def notifications(records: Sequence[Any], route: Route) -> tuple[list[Notificati
                 route=route.name,
                 key=key,
                 firing=firing,
-                reason=Reason.OPENED if firing else Reason.CLOSED,
+                reason=_reason(theirs[-1].alert, firing=firing),
                 events=tuple(theirs),
                 opened=theirs[0],
                 runbook=route.runbook,
@@ -101,16 +103,27 @@ def notifications(records: Sequence[Any], route: Route) -> tuple[list[Notificati
 
 
 def as_it_is_now(one: Notification, newest: Event | None) -> Notification:
-    """The same, with its end where that has come since: nobody is to be paged for what is over.
+    """The same, with what has come of it since: nobody is to be paged for what is over.
 
     Args:
         one: read back from letters.
         newest: the newest alert of it, None where none is known.
     """
-    if newest is None or not one.firing or _is_firing(newest):
+    if newest is None or not one.firing or newest.alert.id == one.newest.alert.id:
         return one
-    events = (*one.events, newest)
-    return msgspec.structs.replace(one, firing=False, reason=Reason.CLOSED, events=events)
+    now = msgspec.structs.replace(one, events=(*one.events, newest))
+    if _is_firing(newest):
+        return now
+    return msgspec.structs.replace(now, firing=False, reason=Reason.CLOSED)
+
+
+def _reason(alert: Alert, *, firing: bool) -> Reason:
+    """Why it was told, as far as its type says it."""
+    if alert.type == REMINDER:
+        return Reason.REMINDER
+    if not firing:
+        return Reason.CLOSED
+    return Reason.PIPELINE if alert.type.startswith(PIPELINE) else Reason.OPENED
 
 
 def subject_in(raw: bytes, offset: int) -> Subject | None:

@@ -135,17 +135,14 @@ class Notifier:
                     )
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(dispatcher.run())
-                        tasks.create_task(self._follow(feed, dispatcher, book))
+                        tasks.create_task(self._follow(feed, dispatcher))
                 finally:
                     await feed.stop()
 
-    async def _follow(self, feed: _Feed, dispatcher: Dispatcher, book: Book) -> None:
-        counted = 0
+    async def _follow(self, feed: _Feed, dispatcher: Dispatcher) -> None:
         while True:
             if await feed.read():
                 dispatcher.wake()
-            self._metrics.unreadable.inc(book.counts.unreadable - counted)
-            counted = book.counts.unreadable
             self.health.beat()
 
 
@@ -329,12 +326,13 @@ async def _member(settings: Settings, topic: str) -> AsyncIterator[_Member]:
 @contextlib.asynccontextmanager
 async def _beside(work: Any) -> AsyncIterator[None]:
     """Run work that never ends by itself; what goes wrong in it ends the block."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(work)
-        try:
-            yield
-        finally:
-            task.cancel()
+    with _taken_over():
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(work)
+            try:
+                yield
+            finally:
+                task.cancel()
 
 
 @contextlib.contextmanager

@@ -44,7 +44,8 @@ class Done:
 async def redeliver(settings: Settings, environ: Mapping[str, str], route: str | None) -> Done:
     """Send the dead letters of a route, or of all, that were not sent again before.
 
-    What has ended since is told as that: whoever was told of its end would not be told of it again.
+    What has changed since is told as it is now, and what has ended as that: whoever was told of its
+    end would not be told of it again.
 
     How far each route has come is a group's committed offset, which moves past what was delivered
     and stops before the first that was not.

@@ -66,6 +66,11 @@ class Book:
     _told: dict[tuple[str, str], Told] = field(default_factory=dict)
     _held: set[tuple[str, str]] = field(default_factory=set)
 
+    @property
+    def dropped(self) -> int:
+        """Incidents, acknowledgements and silences that limits kept out."""
+        return self.counts.dropped + self.operators.dropped
+
     # -- what comes in ---------------------------------------------------------------------------
 
     def alert(self, raw: bytes, offset: int, now_ms: int) -> None:
@@ -121,24 +126,30 @@ class Book:
     def due(self, now_ms: int, name: str | None = None) -> dict[str, list[Notification]]:
         """What each route, or the one of that name, is to be told now, the oldest first."""
         found: dict[str, list[Notification]] = {}
-        for route in self.notify.routes:
-            if name is not None and route.name != name:
-                continue
+        for route in self._routes(name):
             wanted = [*self._due_of(route, now_ms), *self._reminders(route, now_ms)]
             if wanted:
                 found[route.name] = wanted
         self.forget(now_ms)
         return found
 
-    def next_ms(self, now_ms: int) -> int | None:
-        """When something may become due although nothing comes in; None for never."""
+    def _routes(self, name: str | None) -> Iterator[Route]:
+        return (route for route in self.notify.routes if name is None or route.name == name)
+
+    def next_ms(self, now_ms: int, name: str | None = None) -> int | None:
+        """When something may become due, of a route or of all, although nothing comes in.
+
+        Returns:
+            None for never. What is due already counts as soon, so who fails one route asks for
+            another by its name.
+        """
         times = [
             again
-            for route in self.notify.routes
+            for route in self._routes(name)
             for subject in self.subjects.values()
             if (again := self.verdict(subject, route, now_ms).again_ms) is not None
         ]
-        for route in self.notify.routes:
+        for route in self._routes(name):
             if route.pipeline:
                 times += [self._remind_ms(route, s) for s in self.operators.in_force(now_ms)]
         return max(min(times), now_ms + 1) if times else None
@@ -188,9 +199,7 @@ class Book:
             back must not come this way. And what it was told to be over in the last minutes.
         """
         found = []
-        for route in self.notify.routes:
-            if route.name != name:
-                continue
+        for route in self._routes(name):
             for subject in self.subjects.values():
                 told = self._told.get((name, subject.key))
                 if told is None or told.outcome is not Outcome.DELIVERED:
@@ -199,7 +208,7 @@ class Book:
                 over = not told.firing and now_ms - told.at_ms <= RESOLVED_MS
                 if fires or over:
                     again = self._notification(route, subject, Reason.REPEATED)
-                    as_told = subject.at(told.offset)
+                    as_told = _as_told(subject, told)
                     found.append(msgspec.structs.replace(again, events=(as_told,)))
         return found
 
@@ -271,6 +280,15 @@ class Book:
         for route in self.notify.routes:
             self._told.pop((route.name, key), None)
             self._held.discard((route.name, key))
+
+
+def _as_told(subject: Subject, told: Told) -> Event:
+    """The alert that was told, or, where that many came later that it is forgotten, its like."""
+    event = subject.at(told.offset)
+    if event.offset == told.offset or not told.severity:
+        return event
+    data = event.alert.data | {"severity": told.severity, "users": told.users}
+    return msgspec.structs.replace(event, alert=msgspec.structs.replace(event.alert, data=data))
 
 
 _decode_told = msgspec.json.Decoder(Told).decode

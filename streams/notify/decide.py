@@ -9,7 +9,7 @@ from detectors.incident import RANK
 from streams.codec import epoch_ms, rfc3339
 from streams.notify.operators import matches
 from streams.notify.quiet import quiet_until
-from streams.notify.records import Reason
+from streams.notify.records import Outcome, Reason
 from streams.notify.subjects import PEAKED
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 GREW = 2.0
 """An acknowledged incident is told again when it has more than so many times the users."""
+GIVEN_UP_MS = 15 * 60_000
+"""What was given up is tried again after so long, if it still goes on."""
 ENDLESS_MS = 24 * 3_600_000
 """What has no end is not told any more after so long: no night is longer."""
 
@@ -138,7 +140,11 @@ def _goes_on(
         for event in subject.events
         if event.offset > told.offset and event.alert.type != PEAKED
     ]
-    repeat_ms = told.at_ms + route.repeat_ms if route.repeat_ms else None
+    every_ms = route.repeat_ms
+    if told.outcome is Outcome.DEAD:
+        # Nobody has heard of it, and the destination may be back.
+        every_ms = min(every_ms or GIVEN_UP_MS, GIVEN_UP_MS)
+    repeat_ms = told.at_ms + every_ms if every_ms else None
     is_due = repeat_ms is not None and now_ms >= repeat_ms
     if not news and not is_due:
         return Verdict(why_not="told already", again_ms=repeat_ms)

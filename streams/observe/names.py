@@ -117,6 +117,11 @@ class DeliveryMetrics:
             "Records of alerts, operators or notifications that could not be used",
             registry=registry,
         )
+        self.dropped = Counter(
+            "surgewatch_notify_dropped_records",
+            "Incidents, acknowledgements and silences that were too many to keep",
+            registry=registry,
+        )
         self.subjects = Gauge(
             "surgewatch_notify_subjects",
             "Incidents and troubles of the pipeline that the notifier keeps",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Protocol
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
@@ -13,7 +15,7 @@ from streams.notify import Outcome
 from streams.sinks.protocol import DeliveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from streams.notify import Book, Notification, Told
     from streams.observe.names import DeliveryMetrics
@@ -24,6 +26,8 @@ log = logging.getLogger("surgewatch.notify")
 
 LOOK_S = 30.0
 """The clock of the machine may have been set: it is looked again after so long at most."""
+END_S = 12.0
+"""So long a delivery may go on when the process is to end: longer than an attempt may take."""
 WAIT_FIRST_S, WAIT_MAX_S, WAIT_JITTER_S = 1.0, 60.0, 1.0
 
 
@@ -41,7 +45,9 @@ class Dispatcher:
     """Delivers what a book says is due.
 
     A failed attempt is followed by another look into the book: what has changed meanwhile goes
-    with it, and what is over need not be told to begin. Routes do not wait for each other.
+    with it, and what is over need not be told to begin. Of what waits, that is tried which was
+    tried least, so that one that a destination cannot bear keeps back no other. Routes do not wait
+    for each other.
 
     Args:
         book: what is due.
@@ -71,17 +77,34 @@ class Dispatcher:
         self._routes = {route.name: route for route in book.notify.routes}
         self._news = {name: asyncio.Event() for name in self._routes}
         self._due_since: dict[tuple[str, str], float] = {}
+        self._tries: Counter[tuple[str, str]] = Counter()
+        self._left_out = 0, 0
+        for name in self._routes:
+            # As of when somebody asks: a destination may have us wait for an hour.
+            metrics.waiting.labels(name).set_function(partial(self._waiting, name))
+            metrics.oldest.labels(name).set_function(partial(self._oldest, name))
 
     def wake(self) -> None:
         """Something has come into the book."""
+        self._count_left_out()
         for news in self._news.values():
             news.set()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for route in self._routes.values():
-                tasks.create_task(self._serve(route))
+        self._count_left_out()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for route in self._routes.values():
+                    tasks.create_task(self._serve(route))
+        finally:
+            # What is due is another's now.
+            self._due_since.clear()
+
+    def _count_left_out(self) -> None:
+        before, self._left_out = self._left_out, (self._book.counts.unreadable, self._book.dropped)
+        self._metrics.unreadable.inc(self._left_out[0] - before[0])
+        self._metrics.dropped.inc(self._left_out[1] - before[1])
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -99,7 +122,7 @@ class Dispatcher:
             wait = LOOK_S
             if sink.resend_s is not None:
                 wait = min(wait, resend_at - self._clock())
-            later = self._book.next_ms(self._now_ms())
+            later = self._book.next_ms(self._now_ms(), route.name)
             if later is not None:
                 wait = min(wait, later / 1000 - self._clock())
             try:
@@ -109,19 +132,32 @@ class Dispatcher:
                 pass
 
     def due(self, name: str) -> list[Notification]:
-        """What a route is to be told now."""
+        """What a route is to be told now: first what is overdue, then what was tried least."""
         now = self._clock()
         found = self._book.due(self._now_ms(), name).get(name, [])
         places = {(name, one.key) for one in found}
         for place in [p for p in self._due_since if p[0] == name and p not in places]:
-            del self._due_since[place]
+            self._forget(place)
         for place in places:
             self._due_since.setdefault(place, now)
-        oldest = min((self._due_since[place] for place in places), default=now)
-        self._metrics.waiting.labels(name).set(len(found))
-        self._metrics.oldest.labels(name).set(now - oldest)
         self._metrics.subjects.set(len(self._book.subjects))
-        return found
+        return sorted(
+            found, key=lambda one: (not self._is_overdue(one), self._tries[name, one.key])
+        )
+
+    def _forget(self, place: tuple[str, str]) -> None:
+        self._due_since.pop(place, None)
+        self._tries.pop(place, None)
+
+    def _waiting(self, name: str) -> int:
+        return sum(place[0] == name for place in self._due_since)
+
+    def _oldest(self, name: str) -> float:
+        """Seconds that the oldest of a route has been due; 0 where nothing is."""
+        now = self._clock()
+        return max(
+            (now - since for (n, _), since in self._due_since.items() if n == name), default=0
+        )
 
     async def _deliver(self, route: Route, sink: Sink) -> bool:
         """Deliver one batch, however many attempts it takes; False where nothing is due."""
@@ -141,8 +177,9 @@ class Dispatcher:
             async for attempt in retrying:
                 with attempt:
                     batch = self.due(route.name)[: sink.batch_max]
+                    self._tries.update((one.route, one.key) for one in batch)
                     if batch:
-                        await self._attempt(route, sink, batch)
+                        await _to_its_end(self._tell(route, sink, batch))
         except DeliveryError as error:
             # What has come a moment ago, and only goes with it, is not given up with it.
             dead = [one for one in batch if not error.retry or self._is_overdue(one)]
@@ -152,13 +189,15 @@ class Dispatcher:
             )
             told = self._record(dead, Outcome.DEAD)
             await self._journal.bury([(one, error.reason) for one in dead], told)
-        else:
-            if batch:
-                self._count(route, Outcome.DELIVERED, len(batch))
-                for one in batch:
-                    log.info("route %s: told %s: %s", route.name, one.key, one.reason.value)
-                await self._journal.write(self._record(batch, Outcome.DELIVERED))
         return bool(batch)
+
+    async def _tell(self, route: Route, sink: Sink, batch: Sequence[Notification]) -> None:
+        """Deliver a batch, and write that down."""
+        await self._attempt(route, sink, batch)
+        self._count(route, Outcome.DELIVERED, len(batch))
+        for one in batch:
+            log.info("route %s: told %s: %s", route.name, one.key, one.reason.value)
+        await self._journal.write(self._record(batch, Outcome.DELIVERED))
 
     def _is_overdue(self, one: Notification) -> bool:
         """Has it been due for so long that it is given up?"""
@@ -189,7 +228,7 @@ class Dispatcher:
     def _record(self, batch: Sequence[Notification], outcome: Outcome) -> list[Told]:
         now_ms = self._now_ms()
         for one in batch:
-            self._due_since.pop((one.route, one.key), None)
+            self._forget((one.route, one.key))
         return [self._book.record(one, outcome, now_ms) for one in batch]
 
     def _count(self, route: Route, outcome: Outcome, count: int) -> None:
@@ -199,6 +238,20 @@ class Dispatcher:
         error = state.outcome.exception() if state.outcome else None
         wait = state.next_action.sleep if state.next_action else 0.0
         log.warning("route %s: %s; again in %.0f s", route.name, error, wait)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do it, also when cancelled meanwhile: a chat that was told would be told again after that."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        done, _ = await asyncio.wait({task}, timeout=END_S)
+        task.cancel()
+        for ended in done:
+            if error := ended.exception():
+                log.warning("ended amid a delivery: %s", error)
+        raise
 
 
 _backoff = wait_exponential_jitter(initial=WAIT_FIRST_S, max=WAIT_MAX_S, jitter=WAIT_JITTER_S)

@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import aiohttp
 
@@ -63,7 +64,7 @@ class Poster:
                 raise _refusal(self._name, answer, said, (self._secret, *_private(url)))
         except TimeoutError:
             raise DeliveryError(f"{self._name}: no answer in time", retry=True) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             reason = visible(_plain(error), ANSWER_CHARS)
             raise DeliveryError(f"{self._name}: {reason}", retry=True) from None
 
@@ -78,16 +79,18 @@ def _plain(error: BaseException) -> str:
     """What went wrong, without the URL, which some errors hold."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"cannot connect: {error.os_error.strerror or type(error.os_error).__name__}"
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.InvalidURL | UnicodeError):  # the latter of a host such as a..b
         return "the URL cannot be used"
     return type(error).__name__ if isinstance(error, aiohttp.ClientError) else str(error)
 
 
 def _private(url: str) -> list[str]:
-    """What of a URL may be a secret: path and query, whole and in their parts."""
+    """What of a URL may be a secret: path and query, whole and in parts, also as servers say it."""
     _, _, rest = url.partition("://")[2].partition("/")
-    parts = {part for part in re.split(r"[/?&=]", rest) if len(part) >= SECRET_CHARS_MIN}
-    return [part for part in (rest, *sorted(parts, key=len, reverse=True)) if len(part) > 1]
+    said = {rest, unquote(rest)}
+    parts = {part for text in said for part in re.split(r"[/?&=]", text)}
+    said |= {part for part in parts if len(part) >= SECRET_CHARS_MIN}
+    return sorted((text for text in said if len(text) > 1), key=len, reverse=True)
 
 
 def _refusal(

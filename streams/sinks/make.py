@@ -48,6 +48,10 @@ def _secret(route: Route, environ: Mapping[str, str]) -> str:
     secret = environ.get(route.secret_env, "").strip()
     if not secret:
         raise _wrong(route, "is not set, or empty")
+    try:
+        secret.encode()
+    except UnicodeEncodeError:  # bytes that are no text: each delivery would fail
+        raise _wrong(route, "is not UTF-8") from None
     return secret
 
 

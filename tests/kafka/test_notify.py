@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from streams.codec import rfc3339
+from streams.kafka.connect import client_options, start, stop
 from streams.kafka.topics import Topics, create
 from streams.settings import load
 from tests.harness import violations
@@ -201,7 +203,7 @@ async def test_what_is_refused_becomes_a_dead_letter_and_can_be_sent_again(
     config: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A 400 is never tried again by itself; other alerts go on; redeliver sends it once."""
+    """A 400 is not tried again soon; other alerts go on; redeliver sends it once."""
     topics = Topics.of(notify)
     receiver.answers += [Answer(400, body="no such key"), Answer(400, body="no such key")]
     notifier.start()
@@ -290,6 +292,28 @@ async def test_of_two_notifiers_one_delivers(
         assert paged(receiver) == [("trigger", name_of(1)), ("resolve", name_of(1))]
     finally:
         other.end(signal.SIGKILL)
+
+
+async def test_one_that_was_taken_over_from_says_so_and_ends(
+    notify: Settings, notifier: Notifier
+) -> None:
+    """Paused for long, it comes back while another is at work: a line for whoever reads the log."""
+    topics = Topics.of(notify)
+    notifier.start()
+    await send(notify, topics.alerts, told("opened", 1))
+    while len((await records(notify, topics.notified))[0]) < 2:
+        assert notifier.is_running, notifier.said
+        await asyncio.sleep(0.1)
+    other = AIOKafkaProducer(
+        **client_options(notify), transactional_id=f"{notify.kafka.app}-notifier"
+    )
+    await start(other, notify)
+    await stop(other)
+    await send(notify, topics.alerts, told("closed", 1))
+    await until(lambda: not notifier.is_running, notifier)
+    assert notifier.end() == 1
+    assert "surgewatch: another notifier has taken over" in notifier.said
+    assert "ExceptionGroup" not in notifier.said
 
 
 @pytest.mark.slow

@@ -14,8 +14,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from streams.cli import build_parser
+from streams.errors import SettingsError
 from streams.kafka.worker import STOP_SECONDS
-from streams.settings import from_table
+from streams.settings import from_table, load
 from streams.settings.observe import split_address
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,18 @@ def test_pods_are_confined(name: str) -> None:
         "memory": container["resources"]["limits"]["memory"]
     }
     assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_no_service_looks_like_a_setting(name: str) -> None:
+    """Kubernetes tells pods of each service by variables, which the program would refuse."""
+    services = [one["metadata"]["name"] for one in OBJECTS if one["kind"] == "Service"]
+    made = {
+        f"{service.upper().replace('-', '_')}_PORT": "tcp://10.0.0.1:80" for service in services
+    }
+    with pytest.raises(SettingsError, match="SURGEWATCH_CONSOLE_PORT: no such setting"):
+        load(None, made)
+    assert PODS[name]["enableServiceLinks"] is False
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)

@@ -100,3 +100,23 @@ def test_what_cannot_be_read_is_counted(raw: bytes) -> None:
     of.alert(raw)
     assert of.unreadable == 1
     assert rfc3339(T0)[:16].replace("T", " ") in of.page(T0)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"users": "many"}, {"regions": None}, {"onset_at": 7}, {"incident_id": []}]
+)
+def test_an_incident_of_another_version_hides_no_other(changes: dict[str, Any]) -> None:
+    """It is counted instead: the page is what people look at when something is wrong."""
+    odd = json.loads(json.dumps(OPENED))
+    odd["data"] |= {"incident_id": "in-00000000000000ff"} | changes
+    page = shown(OPENED, odd).page(T0)
+    assert "One incident goes on." in page
+    assert "Not shown: 1 records or incidents" in page
+    assert "Not shown" not in shown(OPENED).page(T0)
+
+
+def test_a_trouble_without_a_time_is_counted() -> None:
+    of = Shown()
+    of.alert(trouble("capped", "open", T0).replace(b'"time":"2025', b'"time":"x'))
+    assert of.unreadable == 1
+    assert of.page(T0)

@@ -9,6 +9,7 @@ import pytest
 
 from streams.notify import Book, Outcome, Reason, encode_told, operators
 from streams.notify.book import RESOLVED_MS
+from streams.notify.subjects import EVENTS_MAX
 from tests.unit.streams.notify.made import (
     HOUR,
     INCIDENT,
@@ -243,6 +244,16 @@ def test_a_forgotten_silence_is_reminded_of() -> None:
     assert told(one, T0 + 3 * DAY) == []
 
 
+def test_a_route_does_not_wait_for_what_another_is_due() -> None:
+    """Else it would look without a pause for as long as the other one fails."""
+    one = book(route("up"), route("down"), remind_after_ms=DAY)
+    one.said(silence(T0, T0 + 3 * DAY, ("region", "US")), T0)
+    for due in one.due(T0 + DAY, "up")["up"]:
+        one.record(due, Outcome.DELIVERED, T0 + DAY)
+    assert one.next_ms(T0 + DAY, "up") == T0 + 2 * DAY
+    assert one.next_ms(T0 + DAY, "down") == T0 + DAY + 1
+
+
 def test_quiet_hours_let_the_severe_through_and_keep_the_rest() -> None:
     one = book(route(quiet_hours="00:00-06:00"))
     one.alert(incident("opened", T0), 0, T0)
@@ -367,13 +378,42 @@ def test_a_destination_that_forgets_is_told_no_news_that_are_kept_back() -> None
     assert again.newest.alert.data["severity"] == "critical"
 
 
+def test_a_destination_that_forgets_is_told_what_it_was_told_after_any_number_of_alerts() -> None:
+    """Else the severity that it opened with would fire again, beside the one that was told."""
+    one = book()
+    one.alert(incident("opened", T0), 0, T0)
+    one.alert(incident("updated", T0, 50, severity="critical"), 1, T0)
+    told(one, T0)
+    one.said(ack(T0 + 1, 50), T0 + 1)
+    for n in range(2, EVENTS_MAX + 10):
+        one.alert(incident("updated", T0 + n * MINUTE, 60), n, T0 + n * MINUTE)
+    (again,) = one.refresh("oncall", T0 + DAY)
+    assert (again.newest.alert.data["severity"], again.newest.alert.data["users"]) == (
+        "critical",
+        50,
+    )
+
+
 def test_a_dead_letter_is_not_told_twice_but_its_end_is() -> None:
     one = book()
     one.alert(incident("opened", T0), 0, T0)
     assert told(one, T0, Outcome.DEAD)
-    assert told(one, T0 + HOUR) == []
+    assert told(one, T0 + MINUTE) == []
     one.alert(incident("closed", T0 + HOUR), 1, T0 + HOUR)
     assert told(one, T0 + HOUR) == [("oncall", Reason.CLOSED, 1)]
+
+
+def test_what_was_given_up_and_still_goes_on_is_tried_again() -> None:
+    """A pager that was down for longer than we try: somebody is to be paged when it is back."""
+    one = book()
+    one.alert(incident("opened", T0), 0, T0)
+    assert told(one, T0, Outcome.DEAD)
+    for minutes, outcome in ((15, Outcome.DEAD), (30, Outcome.DELIVERED)):
+        now = T0 + minutes * MINUTE
+        assert one.next_ms(now - MINUTE) == now
+        assert told(one, now - 1) == []
+        assert told(one, now, outcome) == [("oncall", Reason.REPEATED, 1)]
+    assert told(one, T0 + DAY) == [], "it repeats never"
 
 
 def test_what_was_told_reads_back() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streams.notify import Book
+from streams.notify import Book, book
 from streams.observe.names import DeliveryMetrics
 from streams.settings import Notify, Route
 from streams.sinks import DeliveryError, dispatch
@@ -16,7 +17,7 @@ from streams.sinks.dispatch import Dispatcher
 from tests.unit.streams.notify.made import T0, incident
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from streams.notify import Notification, Told
 
@@ -38,10 +39,13 @@ class World:
         self.told = asyncio.Event()
         self.dead: list[str] = []
         self.book = Book(Notify(routes=(ROUTE,)), "surgewatch")
+        self.registry = CollectorRegistry()
+        self.failed = asyncio.Event()
 
     async def deliver(self, batch: Sequence[Notification]) -> None:
         """Half an hour passes at each failure; meanwhile another incident begins."""
         if self.failures:
+            self.failed.set()
             self.now += GIVE_UP_S / 2
             self.begin(NEW, 1)
             raise self.failures.pop(0)
@@ -65,16 +69,47 @@ class World:
         now_ms = int(self.now * 1000)
         self.book.alert(incident("opened", now_ms, incident_id=name), offset, now_ms)
 
+    def figure(self, name: str, **labels: str) -> float | None:
+        """What a scraper reads now."""
+        return self.registry.get_sample_value(f"surgewatch_{name}", labels)
+
+    def waits(self) -> tuple[float | None, float | None]:
+        """How much a scraper reads to wait, and for how long."""
+        return (
+            self.figure("notifications_waiting", route="chat"),
+            self.figure("notifications_oldest_seconds", route="chat"),
+        )
+
     async def run(self) -> None:
         """Dispatch until something was delivered."""
-        metrics = DeliveryMetrics(CollectorRegistry())
+        async with self.at_work(), asyncio.timeout(20):
+            await self.told.wait()
+
+    @contextlib.asynccontextmanager
+    async def at_work(self) -> AsyncIterator[Dispatcher]:
+        """Dispatch meanwhile."""
+        metrics = DeliveryMetrics(self.registry)
         dispatcher = Dispatcher(
             self.book, {"chat": self}, self, metrics, give_up_s=GIVE_UP_S, clock=lambda: self.now
         )
         task = asyncio.create_task(dispatcher.run())
-        async with asyncio.timeout(20):
-            await self.told.wait()
+        yield dispatcher
         task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+class Picky(World):
+    """It takes one at a time, and chokes on the oldest."""
+
+    batch_max = 1
+
+    async def deliver(self, batch: Sequence[Notification]) -> None:
+        """All but the oldest."""
+        await asyncio.sleep(0)
+        if batch[0].key == OLD:
+            raise DeliveryError("answered 500", retry=True)
+        await super().deliver(batch)
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +132,67 @@ async def test_what_is_refused_is_given_up_at_once() -> None:
     await world.run()
     assert world.dead == [OLD]
     assert world.delivered == [[NEW]]
+
+
+async def test_what_a_destination_cannot_bear_keeps_back_no_other() -> None:
+    """Somebody's hashtag makes it answer 500; whoever comes after must not wait for an hour."""
+    world = Picky()
+    world.begin(OLD, 0)
+    world.begin(NEW, 1)
+    await world.run()
+    assert world.delivered == [[NEW]]
+    assert world.dead == []
+
+
+async def test_how_long_it_has_been_due_is_told_as_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to wait for an hour, a notifier tries nothing; whoever watches it must see that."""
+    monkeypatch.setattr(dispatch, "_wait", lambda _: 3_600.0)
+    world = World(DeliveryError("busy", retry=True, retry_after_s=3_600.0))
+    world.begin(OLD, 0)
+    async with world.at_work(), asyncio.timeout(20):
+        await world.failed.wait()
+        world.now = T0 / 1000 + 400
+        assert world.waits() == (1, 400)
+    assert world.waits() == (0, 0), "another's turn"
+
+
+class Slow(World):
+    """It has what it was sent, and says so later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_it = asyncio.Event()
+
+    async def deliver(self, batch: Sequence[Notification]) -> None:
+        """Take a while to answer."""
+        self.has_it.set()
+        await asyncio.sleep(0.05)
+        await super().deliver(batch)
+
+
+async def test_what_is_being_delivered_at_the_end_is_written_down() -> None:
+    """Else each restart might tell a chat twice, which knows no keys."""
+    world = Slow()
+    world.begin(OLD, 0)
+    async with world.at_work(), asyncio.timeout(20):
+        await world.has_it.wait()
+    assert world.told.is_set()
+
+
+async def test_what_is_left_out_is_counted_before_and_after_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever watches sees that somebody may not have been told."""
+    monkeypatch.setattr(book, "SUBJECTS_MAX", 1)
+    world = World()
+    world.begin(OLD, 0)
+    world.begin(NEW, 1)
+    world.book.said(b"nonsense", T0)
+    async with world.at_work() as dispatcher, asyncio.timeout(20):
+        await world.told.wait()
+        figures = ("notify_dropped_records_total", "notify_unreadable_records_total")
+        assert [world.figure(name) for name in figures] == [1, 1]
+        world.begin(OLD, 2)
+        world.book.said(b"nonsense", T0)
+        dispatcher.wake()
+        assert [world.figure(name) for name in figures] == [2, 2]

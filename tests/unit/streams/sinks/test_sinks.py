@@ -213,8 +213,11 @@ async def test_what_an_answer_repeats_of_secrets_is_not_said(
     receiver: Receiver, wave: list[Notification], name: str
 ) -> None:
     """Servers like to say which path there is none, and which key is wrong."""
-    sink = sinks(f"{receiver.url}/services/T0123456/tell-nobody?token=nor-anybody")[name]
+    url = f"{receiver.url}/services/T0123456/tell-nobody?token=nor-anybody&sig=no%2Fbody%2Belse"
+    sink = sinks(url)[name]
     for said in (
+        "Cannot POST, sig: no/body+else",
+        "Cannot POST, sig: body+else",
         "Cannot POST /services/T0123456/tell-nobody?token=nor-anybody",
         f"no service tell-nobody for nor-anybody, key {KEY}",
     ):
@@ -223,7 +226,7 @@ async def test_what_an_answer_repeats_of_secrets_is_not_said(
             DeliveryError, match=r"answered 404: (Cannot POST|no service)"
         ) as caught:
             await sink.deliver([wave[0]])
-        for secret in ("tell-nobody", "nor-anybody", KEY):
+        for secret in ("tell-nobody", "nor-anybody", "body+else", KEY):
             assert secret not in caught.value.reason
     await sink.close()
 
@@ -255,6 +258,15 @@ async def test_nobody_there(wave: list[Notification]) -> None:
             await sink.deliver([wave[0]])
         assert caught.value.retry
         assert "tell-nobody" not in caught.value.reason
+        await sink.close()
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "[::1", "h:99999"])
+async def test_a_host_that_is_none_is_no_error_of_ours(wave: list[Notification], host: str) -> None:
+    """It ends no process that has other routes to serve."""
+    for sink in sinks(f"http://{host}/tell-nobody").values():
+        with pytest.raises(DeliveryError, match="the URL cannot be used"):
+            await sink.deliver([wave[0]])
         await sink.close()
 
 
@@ -291,6 +303,7 @@ async def test_an_alert_of_another_version_goes_out(
     [
         (Route("a", "pagerduty", secret_env="X"), {}, "route a: secret_env = X: .* is not set"),
         (Route("a", "webhook", "http://x", "X"), {"X": "short"}, "fewer than 16 characters"),
+        (Route("a", "pagerduty", secret_env="X"), {"X": "\udcff" * 16}, "X: .* is not UTF-8"),
         (Route("a", "apprise", secret_env="X"), {"X": "nonsense://tell-nobody"}, "URL number 1"),
     ],
 )
