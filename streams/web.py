@@ -99,8 +99,8 @@ class Shown:
         if said is not None:
             self.operators.take(said, now_ms)
 
-    def page(self, now_ms: int) -> str:
-        """The page of all incidents."""
+    def page(self, now_ms: int, deaf: str = "") -> str:
+        """The page of all incidents; ``deaf`` says why it is not of now."""
         told: list[phrases.Data] = []
         odd = self.unreadable
         for alerts in self.incidents.values():
@@ -120,6 +120,7 @@ class Shown:
             list(self.operators.in_force(now_ms)),
             rfc3339(now_ms // 1000 * 1000),
             odd,
+            deaf,
         )
 
 
@@ -169,7 +170,8 @@ class ConsoleServer:
     async def _follow(self, topic: str, take: Callable[[int, Sequence[Any]], None]) -> None:
         count = await partitions_of(self._settings, topic)
         self.health.waits_for = ""
-        await read(self._settings, topic, take, partitions=count, follow=True)
+        heard = self.health.heard
+        await read(self._settings, topic, take, partitions=count, follow=True, heard=heard)
 
     def _alerts(self, _: int, records: Sequence[Any]) -> None:
         for record in records:
@@ -207,7 +209,7 @@ class ConsoleServer:
         return runner
 
     async def _page(self, _: web.Request) -> web.Response:
-        return _html(self._shown.page(self._now_ms()))
+        return _html(self._shown.page(self._now_ms(), self.health.why_not_heard()))
 
     async def _incident(self, request: web.Request) -> web.Response:
         alerts = self._shown.incidents.get(request.match_info["name"])

@@ -37,6 +37,7 @@ def board(
     silences: Sequence[Silence],
     now: str,
     odd: int = 0,
+    deaf: str = "",
 ) -> str:
     """Return the page, which renews itself.
 
@@ -47,6 +48,7 @@ def board(
         silences: those in force.
         now: the time, RFC 3339.
         odd: how many records and incidents cannot be shown.
+        deaf: why nothing is heard of the alerts, "" while it is.
     """
     every = sorted(incidents, key=phrases.urgency)
     going_on = [data for data in every if data["closed_at"] is None]
@@ -66,6 +68,8 @@ def board(
         f'<p class="verdict">{told.get(count, f"{count} incidents go on.")}</p>',
         *(_trouble(alert) for alert in troubles),
     ]
+    if deaf:
+        body.insert(2, f'<p class="caution"><b>NOT OF NOW</b> {escape(deaf)}: see its broker.</p>')
     if odd:
         body.append(
             f'<p class="caution">Not shown: {odd:,} records or incidents that this version cannot '

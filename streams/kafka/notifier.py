@@ -14,10 +14,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from streams.errors import BrokerError
-from streams.kafka import deadletters
+from streams.kafka import answers, deadletters
 from streams.kafka.connect import broker_errors, client_options, start, stop
 from streams.kafka.topics import Topics, partitions_of
 from streams.notify import Book, encode_told, told_key
@@ -85,14 +86,22 @@ class Notifier:
             async with _member(self._settings, self._topics.alerts) as member:
                 while True:
                     self.health.waits_for = "another notifier is at work"
-                    while not member.elected.is_set():
-                        self.health.beat()
-                        with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(member.elected.wait(), BEAT_S)
+                    await self._until_elected(member)
                     await self._until_lost(member)
         finally:
             await asyncio.gather(*(sink.close() for sink in self._sinks.values()))
             await self.monitor.stop()
+
+    async def _until_elected(self, member: _Member) -> None:
+        said = False
+        while not member.elected.is_set():
+            self.health.beat()
+            try:
+                await asyncio.wait_for(member.elected.wait(), BEAT_S)
+            except TimeoutError:
+                if not said:
+                    log.info("another notifier is at work: this one stands by")
+                said = True
 
     async def _until_lost(self, member: _Member) -> None:
         """Work until another is to."""
@@ -107,7 +116,7 @@ class Notifier:
         error = ended[0]
         if error is not None and not isinstance(error, asyncio.CancelledError):
             raise error
-        log.info("another notifier takes over")
+        log.warning("another notifier takes over: this one delivers nothing any more")
 
     async def _work(self) -> None:
         """One turn: read what is there, then deliver."""
@@ -136,6 +145,7 @@ class Notifier:
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(dispatcher.run())
                         tasks.create_task(self._follow(feed, dispatcher))
+                        tasks.create_task(feed.ask(self.health.heard))
                 finally:
                     await feed.stop()
 
@@ -195,6 +205,10 @@ class _Feed:
         self._consumer.assign(going_on)
         for place in going_on:
             self._consumer.seek(place, reached[place])
+
+    async def ask(self, heard: Callable[[], None]) -> None:
+        """Call ``heard`` whenever Kafka answers, until cancelled."""
+        await answers.ask(self._consumer, [self._alerts], heard)
 
     async def read(self) -> bool:
         """Read a little; was there anything?"""
@@ -277,7 +291,11 @@ async def _journal(settings: Settings, topics: Topics) -> AsyncIterator[_KafkaJo
 
 
 class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Is it this notifier's turn? The group gives the one partition of alerts to one of them."""
+    """Is it this notifier's turn? The group gives the one partition of alerts to one of them.
+
+    Whoever has it keeps it: one that is started for a trial must not take deliveries away. That it
+    is asked for back whenever somebody joins or leaves is no reason to stop.
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
@@ -285,9 +303,7 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self.lost = asyncio.Event()
 
     async def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
-        """Another may be given it."""
-        self.elected.clear()
-        self.lost.set()
+        """It may be given back at once, which ``on_partitions_assigned`` will say."""
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """It reads nothing by itself."""
@@ -295,6 +311,9 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
         if assigned:
             self.lost.clear()
             self.elected.set()
+        else:
+            self.elected.clear()
+            self.lost.set()
 
 
 @contextlib.asynccontextmanager
@@ -305,6 +324,7 @@ async def _member(settings: Settings, topic: str) -> AsyncIterator[_Member]:
         group_id=f"{kafka.app}-notifier",
         enable_auto_commit=False,
         auto_offset_reset="latest",
+        partition_assignment_strategy=(StickyPartitionAssignor,),
         session_timeout_ms=kafka.session_timeout_ms,
         heartbeat_interval_ms=kafka.session_timeout_ms // 3,
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.errors import BrokerError, UsageError
+from streams.kafka import answers
 from streams.kafka.connect import client_options, connected
 from streams.kafka.topics import Topics, partitions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -34,6 +37,7 @@ async def read(
     *,
     partitions: int,
     follow: bool,
+    heard: Callable[[], None] | None = None,
 ) -> None:
     """Read what is committed of a topic from its beginning, each partition in its order.
 
@@ -43,6 +47,7 @@ async def read(
         take: called with a partition and some of its records.
         partitions: how many it has.
         follow: read on at the end; otherwise return where the end was at first.
+        heard: called whenever Kafka answers.
 
     Raises:
         BrokerError: Kafka cannot be reached, or the topic has got more partitions.
@@ -58,7 +63,7 @@ async def read(
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
-    async with connected(consumer, settings):
+    async with connected(consumer, settings), _asking(consumer, places, heard):
         consumer.assign(places)
         left = set(places)
         looked = time.monotonic()
@@ -77,6 +82,19 @@ async def read(
                 looked = time.monotonic()
                 if len(consumer.partitions_for_topic(topic) or places) != partitions:
                     raise BrokerError(f"{topic}: has got more partitions; start anew")
+
+
+@contextlib.asynccontextmanager
+async def _asking(
+    consumer: AIOKafkaConsumer, places: list[TopicPartition], heard: Callable[[], None] | None
+) -> AsyncIterator[None]:
+    """Ask meanwhile whether Kafka answers, if anybody wants to know."""
+    task = None if heard is None else asyncio.create_task(answers.ask(consumer, places, heard))
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
 
 
 async def alerts(settings: Settings, take: Callable[[list[bytes]], None], *, follow: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +31,6 @@ STOP_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 """How often Kafka is asked where the inputs end. A consumer knows only what it has fetched, and
 fetches nothing of a partition that is held back, or while there is work left: then lag matters."""
-ANSWER_SECONDS = 30.0
-"""A worker that Kafka has not answered for so long is not ready."""
 FETCH_BYTES = 4 << 20
 
 
@@ -95,7 +92,6 @@ class StageService(Service):
         self._joined = False
         self._counted: dict[int, Counted] = {}
         self._ends: dict[TopicPartition, int] = {}
-        self._answered = time.monotonic()
         self._epoch = self._fed = self._worked = 0
         self._wanted: set[int] = set()
         self._units: dict[int, Unit] = {}
@@ -168,10 +164,8 @@ class StageService(Service):
             return f"{self.stage}: it has not joined its group"
         if loading := self._wanted - self._units.keys():
             return f"{self.stage}: it loads {len(loading)} units"
-        silent = time.monotonic() - self._answered
-        if silent > ANSWER_SECONDS:
-            return f"{self.stage}: Kafka has not answered for {silent:.0f} s"
-        return ""
+        silent = self.health.why_not_heard()
+        return f"{self.stage}: {silent}" if silent else ""
 
     def figures(self) -> Iterator[Figure]:
         """What its units count, how much is left to read for them, how large their state is."""
@@ -230,7 +224,7 @@ class StageService(Service):
             except KafkaError as error:
                 log.debug("%s: Kafka does not answer: %r", self.stage, error)
             else:
-                self._answered = time.monotonic()
+                self.health.heard()
             await self.sleep(LOOK_SECONDS)
 
     async def _settle(self) -> None:

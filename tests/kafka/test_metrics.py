@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 WAIT_S = 60.0
 SOON = """
 import streams.kafka.service as service
-service.LOOK_SECONDS, service.ANSWER_SECONDS = 0.2, 1.0
+import streams.observe.health as health
+service.LOOK_SECONDS, health.ANSWER_S_MAX = 0.2, 1.0
 """
 
 

@@ -25,7 +25,7 @@ from streams.kafka.topics import Topics, create
 from streams.settings import load
 from tests.harness import violations
 from tests.kafka.reader import SURGEWATCH, records, send
-from tests.kafka.test_metrics import scrape, total
+from tests.kafka.test_metrics import ask, scrape, total
 from tests.receiver import Answer, Receiver
 from tests.stack.process import free_port
 from tests.unit.streams.notify.made import ack, incident, silence, trouble
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.settings import Settings
+    from tests.broker import Broker
     from tests.harness import Command
 
 KEY = "0123456789abcdef0123"
@@ -63,10 +64,12 @@ async def notify(config: Path, receiver: Receiver) -> Settings:
 
 
 class Notifier:
-    """``surgewatch notify`` in a process of its own."""
+    """``surgewatch notify``, or another command, in a process of its own."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, program: str = SURGEWATCH, command: str = "notify") -> None:
         self._config = config
+        self._program = program
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._log = config.with_suffix(".log")
 
@@ -74,7 +77,7 @@ class Notifier:
         """Start it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", SURGEWATCH, "notify", "--config", str(self._config)],
+                [sys.executable, "-c", self._program, self._command, "--config", str(self._config)],
                 env=os.environ | {"TEST_KEY": KEY},
                 stdout=log,
                 stderr=log,
@@ -277,21 +280,63 @@ async def test_operators_words_keep_news_back(
 async def test_of_two_notifiers_one_delivers(
     notify: Settings, notifier: Notifier, receiver: Receiver, config: Path
 ) -> None:
-    """The other waits, and takes over when the first is killed."""
-    other = Notifier(config)
+    """Others wait, whoever they are, and take over when the first is killed."""
+    others = [Notifier(config) for _ in range(3)]
     notifier.start()
-    other.start()
     try:
         await send(notify, Topics.of(notify).alerts, told("opened", 1))
         await until(lambda: len(receiver.accepted) >= 2, notifier)
-        await asyncio.sleep(1.0)
+        for other in others:
+            other.start()
+        # Each writes to the same file. Some get ids that sort before the first one's.
+        await until(lambda: notifier.said.count("this one stands by") == len(others), notifier)
+        assert "takes over" not in notifier.said
         assert len(receiver.accepted) == 2
         notifier.end(signal.SIGKILL)
         await send(notify, Topics.of(notify).alerts, told("closed", 1))
-        await until(lambda: len(receiver.accepted) >= 4, other)
+        await until(lambda: len(receiver.accepted) >= 4, notifier)
         assert paged(receiver) == [("trigger", name_of(1)), ("resolve", name_of(1))]
     finally:
-        other.end(signal.SIGKILL)
+        for other in others:
+            other.end(signal.SIGKILL)
+
+
+async def test_that_kafka_does_not_answer_is_seen(
+    notify: Settings, broker: Broker, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the notifier's probes and the console's; its page says that it is not of now."""
+    assert notify
+    ports = free_port(), free_port()
+    monkeypatch.setenv("SURGEWATCH_METRICS_LISTEN", f"127.0.0.1:{ports[0]}")
+    monkeypatch.setenv("SURGEWATCH_CONSOLE_LISTEN", f"127.0.0.1:{ports[1]}")
+    soon = (
+        "from streams.kafka import answers\nfrom streams.observe import health\n"
+        f"answers.LOOK_S, health.ANSWER_S_MAX = 0.2, 1.0\n{SURGEWATCH}"
+    )
+    notifier, console = Notifier(config, soon), Notifier(config, soon, "console")
+
+    async def ready(status: int) -> None:
+        for port in ports:
+            found = 0
+            while found != status:
+                found = (await asyncio.to_thread(ask, port, "/-/ready"))[0]
+                await asyncio.sleep(0.05)
+
+    notifier.start()
+    console.start()
+    try:
+        async with asyncio.timeout(2 * WAIT_S):
+            await ready(200)
+            broker.pause()
+            await ready(503)
+            assert "Kafka has not answered for" in (await asyncio.to_thread(ask, ports[1], "/"))[1]
+            broker.resume()
+            await ready(200)
+        assert "not answered" not in (await asyncio.to_thread(ask, ports[1], "/"))[1]
+    finally:
+        broker.resume()
+        notifier.end(signal.SIGKILL)
+        console.end(signal.SIGKILL)
 
 
 async def test_one_that_was_taken_over_from_says_so_and_ends(
