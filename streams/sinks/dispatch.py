@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
+from streams.console.text import visible
 from streams.notify import Outcome
 from streams.sinks.protocol import DeliveryError
 
@@ -28,6 +29,7 @@ LOOK_S = 30.0
 """The clock of the machine may have been set: it is looked again after so long at most."""
 END_S = 12.0
 """So long a delivery may go on when the process is to end: longer than an attempt may take."""
+_NAMED_MAX, _NAMED_CHARS = 5, 300
 WAIT_FIRST_S, WAIT_MAX_S, WAIT_JITTER_S = 1.0, 60.0, 1.0
 
 
@@ -170,7 +172,7 @@ class Dispatcher:
             retry=retry_if_exception(_is_worth_it),
             wait=_wait,
             stop=give_up,
-            before_sleep=lambda state: self._say(route, state),
+            before_sleep=lambda state: self._say(route, batch, state),
             reraise=True,
         )
         try:
@@ -185,7 +187,11 @@ class Dispatcher:
             dead = [one for one in batch if not error.retry or self._is_overdue(one)]
             self._count(route, Outcome.DEAD, len(dead))
             log.error(  # noqa: TRY400 - where in our code says nothing
-                "route %s: given up %d: %s", route.name, len(dead), error.reason
+                "route %s: given up: %s: %s; dead letters, see surgewatch redeliver",
+                route.name,
+                _named(dead),
+                error.reason,
+                extra=_fields(route, dead),
             )
             told = self._record(dead, Outcome.DEAD)
             await self._journal.bury([(one, error.reason) for one in dead], told)
@@ -196,7 +202,13 @@ class Dispatcher:
         await self._attempt(route, sink, batch)
         self._count(route, Outcome.DELIVERED, len(batch))
         for one in batch:
-            log.info("route %s: told %s: %s", route.name, one.key, one.reason.value)
+            log.info(
+                "route %s: told %s: %s",
+                route.name,
+                _named([one]),
+                one.reason.value,
+                extra=_fields(route, [one]),
+            )
         await self._journal.write(self._record(batch, Outcome.DELIVERED))
 
     def _is_overdue(self, one: Notification) -> bool:
@@ -234,10 +246,33 @@ class Dispatcher:
     def _count(self, route: Route, outcome: Outcome, count: int) -> None:
         self._metrics.deliveries.labels(route.name, route.to, outcome.value).inc(count)
 
-    def _say(self, route: Route, state: RetryCallState) -> None:
+    def _say(self, route: Route, batch: Sequence[Notification], state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         wait = state.next_action.sleep if state.next_action else 0.0
-        log.warning("route %s: %s; again in %.0f s", route.name, error, wait)
+        log.warning(
+            "route %s: not told: %s: %s; again in %.0f s, %d wait",
+            route.name,
+            _named(batch),
+            error,
+            wait,
+            self._waiting(route.name),
+            extra=_fields(route, batch),
+        )
+
+
+def _named(batch: Sequence[Notification]) -> str:
+    """Which they are, for the log: keys and, of incidents, their severity."""
+    named = []
+    for one in batch[:_NAMED_MAX]:
+        severity = one.newest.alert.data.get("severity")
+        named.append(f"{one.key} ({severity})" if isinstance(severity, str) else one.key)
+    more = len(batch) - len(named)
+    return visible(", ".join(named) + (f" and {more} more" if more else ""), _NAMED_CHARS)
+
+
+def _fields(route: Route, batch: Sequence[Notification]) -> dict[str, Any]:
+    """What a JSON line says besides."""
+    return {"route": route.name, "keys": [visible(one.key) for one in batch[:_NAMED_MAX]]}
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

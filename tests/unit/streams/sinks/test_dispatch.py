@@ -126,12 +126,27 @@ async def test_what_has_just_come_is_not_given_up_with_what_waited_for_long() ->
     assert world.delivered == [[NEW]]
 
 
-async def test_what_is_refused_is_given_up_at_once() -> None:
+async def test_what_is_refused_is_given_up_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says which, and what to do."""
     world = World(DeliveryError("bad", retry=False))
     world.begin(OLD, 0)
     await world.run()
     assert world.dead == [OLD]
     assert world.delivered == [[NEW]]
+    (said,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert said.getMessage() == (
+        f"route chat: given up: {OLD} (warning): bad; dead letters, see surgewatch redeliver"
+    )
+    assert (said.__dict__["route"], said.__dict__["keys"]) == ("chat", [OLD])
+
+
+async def test_the_log_says_which_page_waits(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever reads it in the night must know whether it is a critical one."""
+    world = World(DeliveryError("answered 500", retry=True))
+    world.begin(OLD, 0)
+    await world.run()
+    (said,) = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert f"route chat: not told: {OLD} (warning): answered 500; again in" in said.getMessage()
 
 
 async def test_what_a_destination_cannot_bear_keeps_back_no_other() -> None:
