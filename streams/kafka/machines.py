@@ -19,6 +19,7 @@ from streams.codec.records import decode_outcome, decode_tally, encode_outcome, 
 from streams.errors import REJECT_REASONS
 from streams.events import Closed, Early, EarlyOutcome, Notice, Outcome, Seen
 from streams.kafka.frames import Assembler, Headers, frames
+from streams.kafka.log import said
 from streams.kafka.rejects import reject_headers, rejected_value
 from streams.observe.names import Figure
 from streams.pipeline import make_correlate, make_detect, make_ingest
@@ -60,13 +61,18 @@ class Taken(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to be sent."""
+    """A message to be sent.
+
+    Attributes:
+        said: what the log says of it once it is committed, "" for nothing.
+    """
 
     topic: str
     value: bytes
     partition: int = 0
     key: bytes | None = None
     headers: Headers = ()
+    said: str = ""
 
 
 class Machine(Protocol):
@@ -360,10 +366,10 @@ class CorrelateMachine:
                 for alert in alerts:
                     if alert.type == OPENED:
                         self._opened[alert.data["severity"]] += 1
-            out += [
-                Message(self._topics.alerts, encode_alert(alert), key=alert.id.encode())
-                for alert in alerts
-            ]
+            topic = self._topics.alerts
+            for alert in alerts:
+                key, line = alert.id.encode(), said(alert)
+                out.append(Message(topic, encode_alert(alert), key=key, said=line))
         return out
 
     def early(self, positions: Mapping[int, int]) -> list[Message]:  # noqa: ARG002

@@ -327,6 +327,9 @@ class Unit:
                     await sent
                 step("place is sent")
             self._place = place
+            for message in sealed.messages:
+                if message.said:
+                    log.info("%s", message.said, extra={"unit": self.spec.name})
             step("round has ended")
 
     @contextlib.asynccontextmanager

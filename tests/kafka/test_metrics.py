@@ -93,6 +93,11 @@ def test_a_workers_figures_are_those_of_a_replay(
         found = scrape(port)
         text = ask(port, "/metrics")[1].casefold()
         assert worker.stop() == 0
+        said = worker.said()
+    alerts = replay(WORLD.log, pipeline.settings).lines
+    opened = [one for one in map(json.loads, alerts) if ".opened." in one["type"]]
+    assert opened
+    assert all(f"incident.opened {o['subject']} {o['correlationid']}" in said for o in opened)
     replayed = replay(WORLD.log, pipeline.settings).summary.intake
     assert total(found, "surgewatch_foreign_posts") == replayed.foreign > 0
     assert total(found, "surgewatch_rejected_posts", reason="not_json") == 1
