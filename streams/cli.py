@@ -169,7 +169,7 @@ def _add_reading(alerts: argparse.ArgumentParser, record: argparse.ArgumentParse
         type=moment,
         metavar="TIME|2h",
         help="only alerts of that event time or later, such as 2025-01-13T02:00:00Z, or of the "
-        "last 2h",
+        "last 2h; the table also has what still goes on",
     )
     alerts.add_argument(
         "--json", action="store_true", help="the alerts as they are, one a line, for programs"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from streams import settings as settings_module
-from streams.codec import rfc3339
+from streams.codec import decode_alert, rfc3339
 from streams.console.alert_table import AlertTable, Since
 from streams.console.progress import ReplayProgress
 from streams.console.screen import screen
@@ -24,6 +24,7 @@ from streams.kafka.connect import broker_errors, client_options
 from streams.kafka.ground import Ground
 from streams.kafka.publish import Publisher
 from streams.kafka.source import refuse_late, stretch_of
+from streams.notify.operators import Operators, in_hand
 from streams.replay import open_logs
 
 WAIT_SECONDS = 5.0
@@ -173,12 +174,33 @@ def _published(publisher: Publisher, seconds: float) -> str:
 def alerts(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """Print the alerts, as a table or as they are."""
     settings = _settings(args, environ)
-    table = AlertTable(screen(environ), follow=args.follow)
+    if not (args.json or args.follow):
+        _print_table(settings, args.since, environ)
+        return
+    table = AlertTable(screen(environ), follow=True)
     since = Since(args.since, _write_lines if args.json else table.take)
     asyncio.run(reading.alerts(settings, since.take, follow=args.follow))
-    table.end()
     if since.newest is not None and not since.kept:
         sys.stderr.write(f"no alerts since then; the newest is of {visible(since.newest)}\n")
+    if table.unreadable:
+        sys.stderr.write(f"{table.unreadable:,} records were no alerts, and are left out\n")
+
+
+def _print_table(settings: Settings, since_ms: int | None, environ: Mapping[str, str]) -> None:
+    """Print what goes on and what has been, and who has it in hand."""
+    table = AlertTable(screen(environ), follow=False, since_ms=since_ms)
+    asyncio.run(reading.alerts(settings, table.take, follow=False))
+    now_ms = int(time.time() * 1000)
+    try:
+        operators, _ = asyncio.run(ops.operators(settings, now_ms))
+    except BrokerError as error:  # who reads alerts need not have the right to that topic
+        sys.stderr.write(f"who has what in hand is not known: {error}\n")
+        operators = Operators()
+    table.end(lambda line: in_hand(decode_alert(line), line, operators, now_ms))
+    if not table.printed:
+        older = f"; the newest is of {table.left_out} UTC" if table.left_out else ""
+        when = "since then, and nothing goes on" if older else "yet"
+        sys.stderr.write(f"no alerts {when}{older}\n")
     if table.unreadable:
         sys.stderr.write(f"{table.unreadable:,} records were no alerts, and are left out\n")
 

@@ -1,7 +1,4 @@
-"""Alerts as a table for the terminal: one line for each incident and trouble of the pipeline.
-
-Acknowledgements and silences are no part of an alert; who knows them adds a column.
-"""
+"""Alerts as a table for the terminal: one line for each incident and trouble of the pipeline."""
 
 from __future__ import annotations
 
@@ -37,11 +34,12 @@ STATES = {
 
 _PIPELINE = "surgewatch.pipeline."
 _EARLY, _UNDONE, _AFTER = STATES["provisional"], STATES["withdrawn"], STATES["followup"]
+_GOES_ON = frozenset({STATES["open"], STATES["peaked"], _EARLY})
 _WORD_CHARS = 24
 _ODD = (*phrases.STRANGE, OverflowError)
 """What data raise that are not those of an alert of this version."""
 
-_TIME, _SEVERITY, _STATE, _USERS, _NAME = 16, 8, 6, 7, 19
+_TIME, _SEVERITY, _STATE, _USERS, _HAND, _NAME = 16, 8, 6, 7, 14, 19
 _YEAR = len("2025-")
 _CAUSE_MAX, _PLACES_MAX = 72, 44
 _CAUSE_MIN, _PLACES_MIN = 24, 14
@@ -61,6 +59,8 @@ class Row(NamedTuple):
         users: how many; "" where that means nothing.
         places: where they come from.
         name: the incident's id, or the trouble's kind.
+        at_ms: time of the alert, ms since 1970 UTC.
+        hand: who has it in hand, or that it is kept quiet; "" for nobody.
     """
 
     key: str
@@ -71,6 +71,8 @@ class Row(NamedTuple):
     users: str
     places: str
     name: str
+    at_ms: int = 0
+    hand: str = ""
 
     @classmethod
     def of(cls, alert: Alert) -> Self:
@@ -80,7 +82,7 @@ class Row(NamedTuple):
             RecordError: its data are not those of an alert.
         """
         try:
-            return cls._of(alert)
+            return cls._of(alert)._replace(at_ms=epoch_ms(alert.time))
         except _ODD as error:
             raise RecordError("bad_value", f"no alert of this version: {error!r}") from None
 
@@ -113,7 +115,9 @@ class Row(NamedTuple):
         )
 
 
-_HEAD = Row("", "time (UTC)", "severity", "state", "cause", "users", "from", "incident")
+_HEAD = Row(
+    "", "time (UTC)", "severity", "state", "cause", "users", "from", "incident", hand="in hand"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ class _Layout:
 
     cause: int
     places: int
+    hand: int
     gap: int
     has_year: bool
 
@@ -130,15 +135,18 @@ class _Layout:
         """Fit rows to a terminal's width; None where no line can hold one."""
         cause_max = max((Text(row.cause).cell_len for row in rows), default=_CAUSE_MAX)
         places_max = max((Text(row.places).cell_len for row in rows), default=_PLACES_MAX)
-        room = width - (_TIME + _SEVERITY + _STATE + _USERS + _NAME + 6 * 2)
+        hand = _HAND if any(row.hand for row in rows if row is not _HEAD) else 0
+        taken = _SEVERITY + _STATE + _USERS + _NAME + hand
+        room = width - (_TIME + taken + (6 + bool(hand)) * 2)
         if room >= _CAUSE_MIN + _PLACES_MIN:
             places = min(
                 places_max, max(_PLACES_MIN, room - min(cause_max, int(room * _CAUSE_SHARE)))
             )
-            return cls(min(cause_max, room - places), max(places, len(_HEAD.places)), 2, True)
-        room = width - (_TIME - _YEAR + _SEVERITY + _STATE + _USERS + _NAME + 5)
+            cause = min(cause_max, room - places)
+            return cls(cause, max(places, len(_HEAD.places)), hand, 2, True)
+        room = width - (_TIME - _YEAR + taken + 5 + bool(hand))
         if room >= _CAUSE_LEAST:
-            return cls(min(cause_max, room), 0, 1, False)
+            return cls(min(cause_max, room), 0, hand, 1, False)
         return None
 
 
@@ -183,16 +191,22 @@ class AlertTable:
     Args:
         console: where to; its width and colours are respected.
         follow: print each alert as it comes.
+        since_ms: what was over before is left out of the end; None for nothing.
 
     Attributes:
         unreadable: how many records were no alerts.
+        left_out: time of the newest that was left out, RFC 3339; None for none.
+        printed: how many lines.
     """
 
-    def __init__(self, console: Console, *, follow: bool) -> None:
+    def __init__(self, console: Console, *, follow: bool, since_ms: int | None = None) -> None:
         self.unreadable = 0
+        self.left_out: str | None = None
+        self.printed = 0
         self._console = console
         self._follow = follow
-        self._rows: dict[str, Row] = {}
+        self._since_ms = since_ms
+        self._rows: dict[str, tuple[Row, bytes]] = {}
         self._has_head = False
 
     def take(self, lines: Iterable[bytes]) -> None:
@@ -206,22 +220,33 @@ class AlertTable:
             if self._follow:
                 self._print([row], _Layout.of(self._console.width, []))
             else:
-                self._fold(row)
+                self._fold(row, line)
 
-    def _fold(self, row: Row) -> None:
+    def _fold(self, row: Row, line: bytes) -> None:
         """Keep what is true now; what is confirmed is not taken back."""
         before = self._rows.get(row.key)
         if row.state == _AFTER or (
-            row.state in {_EARLY, _UNDONE} and before is not None and before.state != _EARLY
+            row.state in {_EARLY, _UNDONE} and before is not None and before[0].state != _EARLY
         ):
             return
         self._rows.pop(row.key, None)
         if row.state != _UNDONE:
-            self._rows[row.key] = row
+            self._rows[row.key] = row, line
 
-    def end(self) -> None:
-        """Print what was taken, unless it has been; the newest comes last."""
-        rows = list(self._rows.values())
+    def end(self, hand: Callable[[bytes], str] | None = None) -> None:
+        """Print what was taken, unless it has been; the newest comes last.
+
+        Args:
+            hand: who has what an alert tells of in hand.
+        """
+        rows = []
+        for row, line in self._rows.values():
+            if row.state in _GOES_ON:
+                rows.append(row._replace(hand="" if hand is None else visible(hand(line))))
+            elif self._since_ms is None or row.at_ms >= self._since_ms:
+                rows.append(row)
+            else:
+                self.left_out = max(self.left_out or "", row.time)
         if rows:
             self._print(rows, _Layout.of(self._console.width, [*rows, _HEAD]))
 
@@ -235,6 +260,7 @@ class AlertTable:
             self._line(_HEAD, layout)
         for row in rows:
             self._line(row, layout)
+        self.printed += len(rows)
 
     def _line(self, row: Row, layout: _Layout) -> None:
         is_head = row is _HEAD
@@ -246,6 +272,7 @@ class AlertTable:
             (row.users, _USERS, "right", ""),
             (_cut(row.cause, layout.cause), layout.cause, "left", "" if is_head else "bold"),
             (_cut(row.places, layout.places), layout.places, "left", ""),
+            (_cut(row.hand, layout.hand), layout.hand, "left", ""),
             (row.name, 0, "left", ""),
         ]
         line = Text(style="dim" if is_head else "")
@@ -264,6 +291,8 @@ class AlertTable:
         words = [row.severity, row.state, row.cause]
         if row.users:
             words.append(f"{row.users} users")
+        if row.hand:
+            words.append(f"in hand: {row.hand}")
         print_hanging(prefix, Text(", ".join(filter(None, [*words, row.name]))), self._console)
 
 

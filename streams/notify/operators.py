@@ -12,13 +12,15 @@ from detectors.incident import SEVERITIES
 from streams.codec import epoch_ms
 from streams.codec.labels import CONFIRMED
 from streams.codec.regions import REGIONS
-from streams.notify.subjects import LASTING, PIPELINE, TOLD_ONCE
+from streams.errors import RecordError
+from streams.notify.subjects import LASTING, PIPELINE, TOLD_ONCE, subject_of
 from streams.said import Ack, Silence
 from streams.settings.notify import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streams.events import Alert
     from streams.notify.subjects import Subject
     from streams.said import Matcher
 
@@ -105,6 +107,19 @@ class Operators:
             and all(fits(matcher, subject) for matcher in silence.matchers)
         ]
         return max(fitting, key=_ends_ms, default=None)
+
+
+def in_hand(alert: Alert, raw: bytes, operators: Operators, now_ms: int) -> str:
+    """Who has what an alert tells of in hand, or that a silence keeps it back; "" for neither."""
+    try:
+        subject = subject_of(alert, raw, 0, now_ms)
+    except RecordError:  # of another version: the notifier does not know it, either
+        return ""
+    if subject is None:
+        return ""
+    ack = operators.acks.get(subject.key)
+    silenced = operators.silence_of(subject, now_ms, now_ms) is not None
+    return ", ".join([*([ack.by] if ack else []), *(["silenced"] if silenced else [])])
 
 
 def _ends_ms(silence: Silence) -> int:

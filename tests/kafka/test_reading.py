@@ -185,9 +185,22 @@ def test_alerts_are_a_table(
     assert shown[1].split()[2:5] == ["critical", "peaked", "48,210"]
     since = surgewatch("alerts", "--since", "2025-01-13T02:55:00Z", "--json", "--config", config)
     assert since.out.splitlines() == [updated, peaked]
-    none = surgewatch("alerts", "--since", "1h", "--config", config)
-    assert (none.code, none.out) == (0, b"")
-    assert none.message == "no alerts since then; the newest is of 2025-01-13T19:30:00Z"
+    still = surgewatch("alerts", "--since", "1h", "--config", config).out.decode().splitlines()
+    assert still[1:] == shown[1:], "what goes on is never too old"
+    over = next(one for one in examples if one["type"].endswith("closed.v1"))
+    asyncio.run(send(settings, made.alerts, orjson.dumps(over)))
+    for more in ([], ["--json"]):
+        none = surgewatch("alerts", "--since", "1h", *more, "--config", config)
+        assert (none.code, none.out) == (0, b"")
+        assert "no alerts since then" in none.message
+        assert "the newest is of 2025-01-15" in none.message
+
+
+def test_no_alerts_yet(surgewatch: Command, made: Topics, config: Path) -> None:
+    """That nothing was told is not to be taken for a command that did nothing."""
+    assert made
+    none = surgewatch("alerts", "--config", config)
+    assert (none.code, none.out, none.message) == (0, b"", "no alerts yet")
 
 
 @pytest.mark.parametrize("command", [["alerts"], ["record", "--out", "rec"]])

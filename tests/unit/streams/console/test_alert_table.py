@@ -216,6 +216,21 @@ def test_any_damage_is_counted_or_shown(data: st.DataObject) -> None:
     assert table.unreadable + len(out.getvalue().splitlines()[1:]) == 1
 
 
+def test_what_goes_on_is_never_too_old() -> None:
+    """And who has it in hand stands beside it; of what is over nobody asks."""
+    out = io.StringIO()
+    table = AlertTable(Console(file=out, width=140), follow=False, since_ms=4_000_000_000_000)
+    table.take([orjson.dumps(alert) for alert in of_kind("opened", "gap", "stalled")])
+    table.end(lambda line: "小红" * 9 if b"incident.opened" in line else "silenced")
+    head, opened, stalled = out.getvalue().splitlines()
+    assert (table.printed, table.left_out) == (2, "2025-01-14 05:40")
+    assert "in hand" in head
+    assert "小红小红小红 …" in opened, "cut by what it takes on a terminal"
+    assert head.index("incident") == stalled.index("pipeline/stalled")
+    assert "silenced" in stalled
+    assert cell_len(opened[: opened.index("in-0")]) == head.index("incident")
+
+
 def test_since() -> None:
     """Older alerts are left out; what is no alert stays, for whoever shows it to judge."""
     lines = [orjson.dumps(alert) for alert in of_kind("opened", "closed")]
