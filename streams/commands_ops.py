@@ -20,7 +20,7 @@ from streams.errors import BrokerError, RecordError, UsageError
 from streams.files import check_inputs, read_lines
 from streams.kafka import ops, redeliver, topics
 from streams.notify import replayed
-from streams.notify.operators import VALUES, matches
+from streams.notify.operators import VALUES, fits, fits_some_key, matches
 from streams.observe import set_up_logs
 from streams.said import Ack, Matcher, Silence
 from streams.sinks import DeliveryError, make_sink, texts
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _NAMED_MAX = 20
 """Values that an error names; of more it shows none."""
+_MATCHERS_CHARS = 120
 
 
 def _settings(args: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
@@ -89,6 +90,11 @@ def _notify_from(args: argparse.Namespace, settings: Settings, environ: Mapping[
     lines = enumerate(read_lines(args.alerts), 1)
     numbered = [(number, line) for number, line in lines if line.strip()]
     found, unreadable = replayed(settings.notify, numbered, settings.alerts.source)
+    if numbered and unreadable == len(numbered):
+        raise UsageError(
+            f"{args.alerts}: none of its {unreadable:,} lines is an alert; give what replay --out "
+            "has written"
+        )
     if unreadable:
         sys.stderr.write(f"{args.alerts}: {unreadable:,} lines are no alerts, and are left out\n")
     if not args.deliver:
@@ -127,6 +133,7 @@ async def _deliver_all(
 def redeliver_letters(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """Send dead letters again, once."""
     settings = _settings(args, environ)
+    settings_module.require_routes(settings.notify)
     done = asyncio.run(redeliver.redeliver(settings, environ, args.route))
     sys.stdout.write(f"delivered {done.delivered:,} of {done.found:,}\n")
     if done.unusable:
@@ -147,12 +154,18 @@ def ack(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     settings = _settings(args, environ)
     finder = asyncio.run(ops.find(settings, args.incident))
     told = finder.found(topics.Topics.of(settings).alerts)
+    before = asyncio.run(ops.operators(settings, _now_ms()))[0].acks.get(told.incident_id)
     withdrawn = args.command == "unack"
+    if withdrawn and before is None:
+        raise UsageError(f"{told.incident_id}: nobody has it in hand")
     said = Ack(told.incident_id, args.by, args.note, _now(), told.users, withdrawn)
     asyncio.run(ops.put(settings, said))
     what = "no longer acknowledged" if withdrawn else "acknowledged"
     over = "; it is over" if told.status == "closed" else ""
-    sys.stdout.write(f"{told.incident_id}: {what}, by {visible(args.by)}{over}\n")
+    instead = ""
+    if before is not None and before.by != args.by:
+        instead = f"; {visible(before.by)} had it in hand since {before.at}"
+    sys.stdout.write(f"{told.incident_id}: {what}, by {visible(args.by)}{over}{instead}\n")
     if not withdrawn and not over:
         sys.stdout.write(f"told again when it has more than {2 * told.users:,} users\n")
 
@@ -163,21 +176,29 @@ def ack(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
 def silence(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """Keep back what fits, for a while."""
     settings = _settings(args, environ)
-    now_ms = int(time.time()) * 1000
+    now_ms = _now_ms()
     until_ms = _until(args, now_ms)
     if not args.note.strip():
         raise UsageError("--note: say why, for whoever wonders where the alerts are")
+    given = tuple(_matchers(args.matchers))
+    _require_possible(given)
     said = Silence(
         silence_id=f"s-{secrets.token_hex(4)}",
-        matchers=tuple(_matchers(args.matchers)),
+        matchers=given,
         since=rfc3339(now_ms),
         until=rfc3339(until_ms),
         by=args.by,
         note=args.note,
         at=rfc3339(now_ms),
     )
+    subjects = asyncio.run(ops.going_on(settings, now_ms))
     asyncio.run(ops.put(settings, said))
-    sys.stdout.write(f"{said.silence_id}: until {said.until}, by {visible(said.by)}\n")
+    kept = sum(all(fits(one, subject) for one in given) for subject in subjects)
+    what = visible(", ".join(map(str, given)), _MATCHERS_CHARS)
+    sys.stdout.write(
+        f"{said.silence_id}: {what}, until {said.until}, by {visible(said.by)}\n"
+        f"keeps back {kept:,} of the {len(subjects):,} incidents and troubles that go on\n"
+    )
 
 
 def _until(args: argparse.Namespace, now_ms: int) -> int:
@@ -186,7 +207,9 @@ def _until(args: argparse.Namespace, now_ms: int) -> int:
     Raises:
         UsageError: it is not said, or not within thirty days.
     """
-    if (args.duration_ms is None) == (args.until is None):
+    if args.duration_ms is not None and args.until is not None:
+        raise UsageError("--for and --until: one of them says how long; give one")
+    if args.duration_ms is None and args.until is None:
         raise UsageError("say how long: --for 2h, or --until 2025-01-13T08:00:00Z")
     if args.duration_ms is not None:
         until_ms = now_ms + int(args.duration_ms)
@@ -197,7 +220,9 @@ def _until(args: argparse.Namespace, now_ms: int) -> int:
             raise UsageError(
                 f"--until {args.until}: not a time, as in 2025-01-13T08:00:00Z"
             ) from None
-    if not now_ms < until_ms <= now_ms + SILENCE_MS_MAX:
+    if until_ms <= now_ms:
+        raise UsageError(f"a silence until {rfc3339(until_ms)} would be over already")
+    if until_ms > now_ms + SILENCE_MS_MAX:
         raise UsageError(
             f"a silence until {rfc3339(until_ms)} does not end within the next 30 days; what is to "
             "be quiet for good belongs into a route (notify.routes)"
@@ -226,13 +251,30 @@ def _matchers(given: Sequence[str]) -> Iterator[Matcher]:
             raise UsageError(
                 f"{visible(text)}: that fits no {field}, and would keep nothing back; it is {those}"
             )
+        if field == "incident" and not fits_some_key(pattern):
+            raise UsageError(
+                f"{visible(text)}: no incident has this id; give all of it, or its beginning and *"
+            )
         yield Matcher(field, pattern)
+
+
+def _require_possible(given: Sequence[Matcher]) -> None:
+    """Refuse conditions on one value that no value meets.
+
+    Raises:
+        UsageError: all of one field can fit nothing together.
+    """
+    for field in ("level", "severity", "type"):
+        patterns = [matcher.pattern for matcher in given if matcher.field == field]
+        if not any(all(matches(p, value) for p in patterns) for value in VALUES[field]):
+            both = " and ".join(f"{field}={visible(pattern)}" for pattern in patterns)
+            raise UsageError(f"{both}: all must fit, and nothing has two; make two silences")
 
 
 def unsilence(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """End a silence before its time."""
     settings = _settings(args, environ)
-    found, _ = asyncio.run(ops.operators(settings, int(time.time() * 1000)))
+    found, _ = asyncio.run(ops.operators(settings, _now_ms()))
     known = found.silences.get(args.silence)
     if known is None:
         names = ", ".join(found.silences) or "there is none"
@@ -254,12 +296,12 @@ def unsilence(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
 def silences(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """Print the silences in force."""
     settings = _settings(args, environ)
-    now_ms = int(time.time() * 1000)
+    now_ms = _now_ms()
     found, strange = asyncio.run(ops.operators(settings, now_ms))
     rows = [
         (
             one.silence_id,
-            visible(", ".join(map(str, one.matchers)), 120),
+            visible(", ".join(map(str, one.matchers)), _MATCHERS_CHARS),
             one.until,
             visible(one.by),
             visible(one.note, 120),
@@ -276,4 +318,8 @@ def silences(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
 
 
 def _now() -> str:
-    return rfc3339(int(time.time()) * 1000)
+    return rfc3339(_now_ms())
+
+
+def _now_ms() -> int:
+    return int(time.time()) * 1000

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from streams.backtest import Finder
 from streams.codec import (
     ack_key,
+    decode_alert,
     decode_label,
     decode_said,
     encode_ack,
@@ -22,6 +23,7 @@ from streams.kafka.connect import client_options, connected
 from streams.kafka.reading import read
 from streams.kafka.topics import Topics, partitions_of
 from streams.notify.operators import Operators
+from streams.notify.subjects import subject_of
 from streams.said import Ack, Silence
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from streams.events import Label
+    from streams.notify.subjects import Subject
     from streams.settings import Settings
 
 
@@ -97,6 +100,32 @@ async def operators(settings: Settings, now_ms: int) -> tuple[Operators, int]:
     count = await partitions_of(settings, topic)
     await read(settings, topic, take, partitions=count, follow=False)
     return found, strange
+
+
+async def going_on(settings: Settings, now_ms: int) -> list[Subject]:
+    """The incidents and troubles of the pipeline that go on.
+
+    Raises:
+        BrokerError: Kafka cannot be reached, or there is no such topic.
+    """
+    topic = Topics.of(settings).alerts
+    found: dict[str, Subject] = {}
+
+    def take(_: int, records: Sequence[Any]) -> None:
+        for record in records:
+            raw = record.value or b""
+            try:
+                subject = subject_of(decode_alert(raw), raw, record.offset, now_ms)
+            except RecordError:
+                continue
+            if subject is not None:
+                found.setdefault(subject.key, subject).follow(subject)
+                if not subject.firing or not subject.lasting:
+                    del found[subject.key]
+
+    count = await partitions_of(settings, topic)
+    await read(settings, topic, take, partitions=count, follow=False)
+    return list(found.values())
 
 
 async def labels(settings: Settings, out: BinaryIO) -> int:

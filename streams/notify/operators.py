@@ -13,7 +13,7 @@ from streams.codec import epoch_ms
 from streams.codec.labels import CONFIRMED
 from streams.codec.regions import REGIONS
 from streams.errors import RecordError
-from streams.notify.subjects import LASTING, PIPELINE, TOLD_ONCE, subject_of
+from streams.notify.subjects import INCIDENT_ID, LASTING, PIPELINE, TOLD_ONCE, subject_of
 from streams.said import Ack, Silence
 from streams.settings.notify import LEVELS
 
@@ -107,6 +107,16 @@ class Operators:
             and all(fits(matcher, subject) for matcher in silence.matchers)
         ]
         return max(fitting, key=_ends_ms, default=None)
+
+
+def fits_some_key(pattern: str) -> bool:
+    """Might a pattern fit the id of an incident, or the key of a trouble of the pipeline?
+
+    >>> [fits_some_key(p) for p in ("in-9e28*", "in-9e28", "pipeline/gap/2025-01-13T00:00:00Z")]
+    [True, False, True]
+    """
+    is_open = "*" in pattern or "?" in pattern
+    return is_open or INCIDENT_ID.fullmatch(pattern) is not None or pattern.startswith("pipeline/")
 
 
 def in_hand(alert: Alert, raw: bytes, operators: Operators, now_ms: int) -> str:

@@ -45,7 +45,13 @@ def test_ack_and_unack(
     assert ran.code == 0
     assert f"{INCIDENT}: acknowledged, by ann; it is over" in ran.text
     ran = surgewatch("unack", INCIDENT, "--by", "ben", "--config", config)
-    assert (ran.code, ran.text) == (0, f"{INCIDENT}: no longer acknowledged, by ben; it is over")
+    assert (ran.code, ran.text.replace("\n", " ")) == (
+        0,
+        f"{INCIDENT}: no longer acknowledged, by ben; it is over; ann had it in hand since "
+        f"{json.loads(asyncio.run(records(settings, topics.ops))[0][0].value)['time']}",
+    )
+    ran = surgewatch("unack", INCIDENT[:10], "--by", "ben", "--config", config)
+    assert (ran.code, ran.message) == (2, f"{INCIDENT}: nobody has it in hand")
     written = asyncio.run(records(settings, topics.ops))[0]
     assert {record.key for record in written} == {f"ack/{INCIDENT}".encode()}
     said = [json.loads(record.value) for record in written]
@@ -57,23 +63,30 @@ def test_ack_and_unack(
     assert f"did you mean {INCIDENT}?" in ran.message
 
 
-@pytest.mark.usefixtures("topics")
-def test_silences(surgewatch: Command, settings: Settings, config: Path) -> None:
-    """They are listed until they are ended."""
+def test_silences(surgewatch: Command, topics: Topics, settings: Settings, config: Path) -> None:
+    """They say what they keep back of what goes on, and are listed until they are ended."""
     where = ("--by", "ann", "--config", config)
+    opened = next(alert for alert in ALERTS if alert["type"].endswith("opened.v1"))
+    asyncio.run(send(settings, topics.alerts, encoded(opened, "in-00000000000000ff")))
+    ran = surgewatch("silence", "region=NZ", "--for", "90s", "--note", "x", *where)
+    assert "keeps back 0 of the 1 incidents and troubles that go on" in ran.text
     ran = surgewatch(
         "silence", "region=US", "hashtag=tiktok*", "--for", "2h", "--note", "x", *where
     )
     assert ran.code == 0
-    found = re.match(r"(s-[0-9a-f]{8}): until 20..-..-..T..:..:..Z, by ann", ran.text)
+    found = re.match(
+        r"(s-[0-9a-f]{8}): region=US, hashtag=tiktok\*, until 20..-..-..T..:..:..Z, by ann",
+        ran.text,
+    )
     assert found is not None
+    assert "keeps back 1 of the 1" in ran.text
     listed = surgewatch("silences", "--config", config)
     assert "region=US, hashtag=tiktok*" in listed.text
     assert found[1] in listed.text
     written = asyncio.run(records(settings, Topics.of(settings).ops))[0]
     assert violations("silence", [json.loads(record.value) for record in written]) == []
     assert surgewatch("unsilence", found[1], *where).code == 0
-    assert surgewatch("silences", "--config", config).text == "no silence is in force"
+    assert found[1] not in surgewatch("silences", "--config", config).text
     ran = surgewatch("unsilence", found[1], *where)
     assert ran.code == 2
     assert "no silence in force has this id" in ran.message
@@ -85,11 +98,15 @@ def test_silences(surgewatch: Command, settings: Settings, config: Path) -> None
         (["region=US", "--note", "x"], "say how long"),
         (
             ["region=US", "--for", "2h", "--until", "2030-01-01T00:00:00Z", "--note", "x"],
-            "how long",
+            "one of them",
         ),
+        (["region=US", "--until", "2020-01-01T00:00:00Z", "--note", "x"], "be over already"),
+        (["region=US", "--for", "0m", "--note", "x"], "be over already"),
+        (["incident=in-bee852e2", "--for", "2h", "--note", "x"], "its beginning and *"),
+        (["level=pair", "level=region", "--for", "2h", "--note", "x"], "make two silences"),
         (["region=US", "--for", "2 hours", "--note", "x"], "not a duration"),
         (["region=US", "--for", "31d", "--note", "x"], "within the next 30 days"),
-        (["region=US", "--until", "2020-01-01T00:00:00Z", "--note", "x"], "within the next 30"),
+        (["region=US", "--until", "2090-01-01T00:00:00Z", "--note", "x"], "within the next 30"),
         (["region=US", "--until", "soon", "--note", "x"], "not a time"),
         (["region=US", "--for", "2h", "--note", " "], "say why"),
         (["country=US", "--for", "2h", "--note", "x"], "FIELD of region, hashtag"),
