@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from streams import settings as settings_module
@@ -23,7 +24,7 @@ from streams.notify import replayed
 from streams.notify.operators import VALUES, fits, fits_some_key, matches
 from streams.observe import set_up_logs
 from streams.said import Ack, Matcher, Silence
-from streams.sinks import DeliveryError, make_sink, texts
+from streams.sinks import DeliveryError, make_sinks, texts
 
 if TYPE_CHECKING:
     import argparse
@@ -101,6 +102,9 @@ def _notify_from(args: argparse.Namespace, settings: Settings, environ: Mapping[
         for one in found:
             over = "" if one.firing else ", over"
             sys.stdout.write(f"{one.route}: {texts.title(one)} ({one.reason.value}{over})\n")
+        for route in settings.notify.routes:
+            if not any(one.route == route.name for one in found):
+                sys.stdout.write(f"{route.name}: nothing\n")
         told = "notification" if len(found) == 1 else "notifications"
         sys.stderr.write(f"{len(found):,} {told}, none delivered: give --deliver for that\n")
         return
@@ -115,7 +119,7 @@ async def _deliver_all(
     Raises:
         BrokerError: some could not be delivered; the message says which.
     """
-    sinks = {route.name: make_sink(route, environ) for route in settings.notify.routes}
+    sinks = make_sinks(settings.notify.routes, environ)
     failed = []
     try:
         for one in found:
@@ -127,7 +131,9 @@ async def _deliver_all(
         await asyncio.gather(*(sink.close() for sink in sinks.values()))
     sys.stdout.write(f"delivered {len(found) - len(failed):,} of {len(found):,}, as a replay\n")
     if failed:
-        raise BrokerError("\n  - ".join(("not delivered:", *failed)))
+        times = Counter(failed)
+        lines = [f"{line} ({n:,} times)" if n > 1 else line for line, n in times.items()]
+        raise BrokerError("\n  - ".join(("not delivered:", *lines)))
 
 
 def redeliver_letters(args: argparse.Namespace, environ: Mapping[str, str]) -> None:

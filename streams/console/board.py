@@ -21,7 +21,7 @@ PAST_SHOWN = 50
 _COLUMNS = (
     ("severity", "t"),
     ("cause", "cause"),
-    ("new users", "n"),
+    ("users", "n"),
     ("from", "w"),
     ("since", "t"),
     ("growth", "w"),

@@ -25,7 +25,7 @@ from streams.notify import Book, encode_told, told_key
 from streams.observe import Health, Monitor
 from streams.observe.names import DeliveryMetrics, new_registry
 from streams.settings import require_routes
-from streams.sinks import make_sink
+from streams.sinks import make_sinks
 from streams.sinks.dispatch import Dispatcher
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Notifier:
         self._settings = settings
         self._clock = clock
         self._topics = Topics.of(settings)
-        self._sinks = {route.name: make_sink(route, environ) for route in settings.notify.routes}
+        self._sinks = make_sinks(settings.notify.routes, environ)
         self.health = Health()
         registry = new_registry(settings)
         self._metrics = DeliveryMetrics(registry)
@@ -129,8 +129,8 @@ class Notifier:
                 try:
                     await feed.catch_up(self.health.beat)
                     log.info(
-                        "notifier is at work: %d routes, %d open",
-                        len(self._sinks),
+                        "notifier is at work for %s; %d open",
+                        ", ".join(self._sinks),
                         sum(subject.firing for subject in book.subjects.values()),
                     )
                     self.health.waits_for = ""

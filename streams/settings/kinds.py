@@ -54,6 +54,7 @@ class Kind:
         render: writes a checked value as TOML.
         hidden: whether it is a secret, which is shown nowhere.
         private: whether what is refused might hold a secret, and is not repeated.
+        says_all: whether its refusals say by themselves what was given, and what is allowed.
         is_path: whether it is a path, relative to the folder of the file that gives it.
     """
 
@@ -64,6 +65,7 @@ class Kind:
     render: Callable[[Any], str]
     hidden: bool = False
     private: bool = False
+    says_all: bool = False
     is_path: bool = False
 
 

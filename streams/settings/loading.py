@@ -246,6 +246,8 @@ def _read_secret(secret: Entry, path: Path) -> Any:
 
 def _problem(entry: Entry, value: str, where: str, reason: str) -> str:
     kind = entry.setting.kind
+    if kind.says_all:
+        return f"{entry.name} ({where}): {reason}"
     shown = "(hidden)" if kind.hidden or kind.private else value
     return f"{entry.name} = {shown} ({where}): {reason}; allowed: {kind.allowed.replace('`', '')}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 from detectors.incident import SEVERITIES
@@ -25,6 +25,9 @@ from streams.settings.kinds import (
     toml_value,
 )
 from streams.settings.sections import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 DESTINATIONS = ("alertmanager", "pagerduty", "webhook", "apprise")
 LEVELS = ("all", "region", "hashtag", "pair")
@@ -56,7 +59,8 @@ class Route:
         hashtags: patterns (``*`` and ``?``) of which one fits a hashtag of it; empty for all.
         levels: of the cause, of ``LEVELS``; empty for all.
         severity_min: of ``SEVERITIES``; what is less is not told.
-        pipeline: are alerts of the pipeline told here?
+        pipeline: are troubles of the pipeline told here? They are warnings; by default where
+            warnings are told.
         quiet_hours: "HH:MM-HH:MM" in ``time_zone``, "" for none.
         time_zone: an IANA name.
         quiet_severity_min: in quiet hours what is less waits for their end.
@@ -182,7 +186,12 @@ ROUTE_KEYS: dict[str, RouteKey] = {
     "severity_min": RouteKey(
         "severity_min", _one_of(SEVERITIES), "What is less severe is not told."
     ),
-    "pipeline": RouteKey("pipeline", boolean(), "Whether troubles of the pipeline are told."),
+    "pipeline": RouteKey(
+        "pipeline",
+        boolean(),
+        "Whether troubles of the pipeline are told, which are warnings; by default not if "
+        '`severity_min` is `"critical"`.',
+    ),
     "quiet_hours": RouteKey(
         "quiet_hours",
         text(rf"({HOURS})?", "two times of day, as in 22:00-07:00", "times of day"),
@@ -216,29 +225,45 @@ def _route(number: int, table: object) -> Route:
         raise Refusal(f"route {number} is not a table")
     where = f"route {show(table['name'])}" if "name" in table else f"route {number}"
     values: dict[str, Any] = {}
+    problems = [*_read_keys(table, values)]
+    if not problems:
+        problems = [*_missing(values)]
+    begin, _, end = values.get("quiet_hours", "").partition("-")
+    if begin and begin == end:
+        problems.append("quiet_hours end when they begin")
+    if problems:
+        raise Refusal("\n    ".join(f"{where}: {problem}" for problem in problems))
+    # Whoever asks for what is critical is not woken by warnings.
+    values.setdefault("pipeline", values.get("severity_min") != "critical")
+    return Route(**values)
+
+
+def _read_keys(table: Mapping[str, object], values: dict[str, Any]) -> Iterator[str]:
+    """Check the keys that a route has into ``values``; yields what is wrong with others."""
     for key, value in table.items():
         known = ROUTE_KEYS.get(key)
         if known is None:
             near = difflib.get_close_matches(str(key)[:100], ROUTE_KEYS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(ROUTE_KEYS)}"
-            raise Refusal(f"{where}: no such key {show(key)}; {hint}")
+            yield f"no such key {show(key)}; {hint}"
+            continue
         try:
             values[known.attribute] = known.kind.check(value)
         except Refusal as refusal:
             allowed = known.kind.allowed.replace("`", "")
             shown = "(hidden)" if known.kind.private else show(value)
-            raise Refusal(f"{where}: {key} = {shown}: {refusal}; allowed: {allowed}") from None
+            yield f"{key} = {shown}: {refusal}; allowed: {allowed}"
+
+
+def _missing(values: Mapping[str, Any]) -> Iterator[str]:
+    """Which keys a route lacks that every one needs, or its destination."""
     for key, known in ROUTE_KEYS.items():
         needed = _DEFAULTS[known.attribute] is MISSING or key in _NEEDS.get(
             values.get("to", ""), ()
         )
         if needed and not values.get(known.attribute):
             who = "every route" if _DEFAULTS[known.attribute] is MISSING else values["to"]
-            raise Refusal(f"{where}: {key} is missing; {who} needs it")
-    begin, _, end = values.get("quiet_hours", "").partition("-")
-    if begin and begin == end:
-        raise Refusal(f"{where}: quiet_hours end when they begin")
-    return Route(**values)
+            yield f"{key} is missing; {who} needs it"
 
 
 def _routes() -> Kind:
@@ -247,25 +272,34 @@ def _routes() -> Kind:
             raise Refusal("not a list of tables; write each under [[notify.routes]]")
         if len(value) > ROUTES_MAX:
             raise Refusal(f"more than {ROUTES_MAX} routes")
-        routes = tuple(_route(number, table) for number, table in enumerate(value, 1))
+        routes, problems = [], []
+        for number, table in enumerate(value, 1):
+            try:
+                routes.append(_route(number, table))
+            except Refusal as refusal:
+                problems.append(str(refusal))
+        if problems:
+            raise Refusal("\n    ".join(("", *problems)))
         names = [route.name for route in routes]
         for name in names:
             if names.count(name) > 1:
                 raise Refusal(f"two routes are called {name}")
-        return routes
+        return tuple(routes)
 
     def render(routes: tuple[Route, ...]) -> str:
         return "[" + ", ".join(map(_render_route, routes)) + "]"
 
     allowed = "tables with the keys under Routes"
-    return Kind("list of tables", allowed, toml_value, check, render, private=True)
+    return Kind("list of tables", allowed, toml_value, check, render, says_all=True)
 
 
 def _render_route(route: Route) -> str:
     pairs = (
         f"{key} = {known.kind.render(value)}"
         for key, known in ROUTE_KEYS.items()
+        # What pipeline is by default, hangs on another key.
         if (value := getattr(route, known.attribute)) != _DEFAULTS[known.attribute]
+        or key == "pipeline"
     )
     return "{" + ", ".join(pairs) + "}"
 

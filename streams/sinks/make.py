@@ -10,12 +10,29 @@ from streams.sinks.pagerduty import URL, PagerDuty
 from streams.sinks.webhook import Webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from streams.settings import Route
     from streams.sinks.protocol import Sink
 
 KEY_CHARS_MIN = 16
+
+
+def make_sinks(routes: Iterable[Route], environ: Mapping[str, str]) -> dict[str, Sink]:
+    """The destinations of routes, by their names.
+
+    Raises:
+        SettingsError: secrets are not in the environment, or are none; the message names all.
+    """
+    sinks, problems = {}, []
+    for route in routes:
+        try:
+            sinks[route.name] = make_sink(route, environ)
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n  ".join(problems))
+    return sinks
 
 
 def make_sink(route: Route, environ: Mapping[str, str]) -> Sink:

@@ -148,6 +148,35 @@ def test_what_is_no_route_is_refused(changes: dict[str, Any], says: str) -> None
     assert "x.toml" in message
 
 
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    """Of all routes, without repeating what they hold."""
+    wrong = HOOK | {"name": "b", "to": "slack", "levls": [], "url": "http://user:password@h/"}
+    lines = refusal(HOOK | {"url": ""}, wrong).splitlines()
+    begins = (
+        '    route "hook": url is missing; webhook needs it',
+        '    route "b": to = "slack": not of the allowed form; allowed: alertmanager, ',
+        '    route "b": url = (hidden): not of the allowed form; allowed: an http or https',
+        '    route "b": no such key "levls"; did you mean levels?',
+    )
+    assert len(lines) == 1 + len(begins)
+    for line, begin in zip(lines[1:], begins, strict=True):
+        assert line.startswith(begin)
+    assert "password" not in "".join(lines)
+
+
+def test_who_asks_for_what_is_critical_is_not_told_of_troubles() -> None:
+    """They are warnings; unless it is asked for."""
+
+    def pipeline(**more: Any) -> bool:
+        (route,) = from_table({"notify": {"routes": [HOOK | more]}}).notify.routes
+        return route.pipeline
+
+    assert pipeline()
+    assert not pipeline(severity_min="critical")
+    assert pipeline(severity_min="critical", pipeline=True)
+    assert not pipeline(pipeline=False)
+
+
 def test_what_are_no_routes() -> None:
     """Names are needed, and once; so many, and no more."""
     nameless = {key: value for key, value in HOOK.items() if key != "name"}

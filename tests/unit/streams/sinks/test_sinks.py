@@ -14,7 +14,7 @@ from streams.codec import rfc3339
 from streams.errors import SettingsError
 from streams.notify import Outcome, Reason, Told
 from streams.settings import Route
-from streams.sinks import DeliveryError, Sink, http, make_sink
+from streams.sinks import DeliveryError, Sink, http, make_sink, make_sinks
 from streams.sinks.alertmanager import FIRES_FOR_S, Alertmanager, alerts_of
 from streams.sinks.pagerduty import PAYLOAD_BYTES, PagerDuty, event_of
 from streams.sinks.webhook import SIGNATURE, Webhook, idempotency_key
@@ -296,6 +296,14 @@ async def test_an_alert_of_another_version_goes_out(
             await sink.deliver([strange(wave[0], data)])
             await sink.close()
     assert len(receiver.accepted) == 6
+
+
+def test_all_missing_secrets_are_said_at_once() -> None:
+    routes = [Route("a", "pagerduty", secret_env="X"), Route("b", "apprise", secret_env="Y")]
+    with pytest.raises(
+        SettingsError, match=r"(?s)route a: secret_env = X.*route b: secret_env = Y"
+    ):
+        make_sinks(routes, {})
 
 
 @pytest.mark.parametrize(
