@@ -28,6 +28,7 @@ from streams.notify.operators import Operators, in_hand
 from streams.replay import open_logs
 
 WAIT_SECONDS = 5.0
+_SHOWN_CHARS = 300
 
 if TYPE_CHECKING:
     import argparse
@@ -132,10 +133,12 @@ def verify(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     if found is None:
         sys.stdout.write(f"{len(live)} confirmed alerts, byte for byte those of the replay\n")
         return
-    shown = [(b"none" if line is None else line).decode() for line in found[1:]]
+    shown = checks.around(found)
     raise BrokerError(
         f"live {len(live)} confirmed alerts, replay {len(replayed)}; the first that differs is "
-        f"number {found.number}:\n  live:   {shown[0]}\n  replay: {shown[1]}"
+        f"number {found.number}, from there on:\n  live:   {visible(shown[0], _SHOWN_CHARS)}\n"
+        f"  replay: {visible(shown[1], _SHOWN_CHARS)}\n"
+        "A log that was moved (publish --shift-to), or another key or configuration, gives others"
     )
 
 

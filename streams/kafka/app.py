@@ -28,6 +28,11 @@ SESSION_S_MAX = 60.0
 """Of Faust's own group, which owns nothing of ours: Faust refuses more than 90."""
 
 
+SILENT_S = 365 * 24 * 3600.0
+"""Faust takes a topic in which nothing comes for a stream that hangs, and says so as an error. It
+reads that of operators' words only; whether our own reading goes on, ``Health`` says."""
+
+
 class SurgeApp(faust.App):
     """A Faust application that also runs the services of its stages."""
 
@@ -80,6 +85,7 @@ def make_app(
         autodiscover=False,
         store="memory://",
         stream_wait_empty=False,
+        stream_processing_timeout=SILENT_S,
         consumer_auto_offset_reset="latest",
         broker_session_timeout=session_s,
         broker_heartbeat_interval=max(session_s / 3, 0.5),

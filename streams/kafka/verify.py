@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 STANDSTILL_SECONDS = 60.0
 """So long a unit may not move that has something left to read: a takeover takes a tenth of it."""
 _LOOK_SECONDS = 0.5
+BEFORE_CHARS = 60
+"""What is shown of two alerts before they part."""
 
 
 class Difference(NamedTuple):
@@ -62,6 +64,15 @@ def difference(live: Sequence[bytes], replayed: Sequence[bytes]) -> Difference |
         if mine != other:
             return Difference(number + 1, mine, other)
     return None
+
+
+def around(found: Difference) -> tuple[str, str]:
+    """The two alerts from shortly before where they part; ``none`` for one that is not there."""
+    mine, other = ((line or b"none").decode("utf-8", "replace") for line in found[1:])
+    pairs = enumerate(zip(mine, other, strict=False))
+    part = next((at for at, (a, b) in pairs if a != b), min(len(mine), len(other)))
+    start = max(part - BEFORE_CHARS, 0)
+    return mine[start:], other[start:]
 
 
 async def caught_up(ground: Ground, on_wait: Callable[[int], None]) -> None:
