@@ -52,16 +52,11 @@ class Alertmanager:
         self._poster = Poster("Alertmanager")
 
     async def deliver(self, batch: Sequence[Notification]) -> None:
-        """See ``Sink.deliver``. Reminders of our silences are nothing to Alertmanager."""
-        alerts = [
-            alert
-            for notification in batch
-            if notification.reason is not Reason.REMINDER
-            for alert in alerts_of(notification, self._clock())
-        ]
-        if alerts:
-            body = orjson.dumps(alerts)
-            await self._poster.post(self._url, body, {"Content-Type": "application/json"})
+        """See ``Sink.deliver``."""
+        now = self._clock()
+        alerts = [alert for notification in batch for alert in alerts_of(notification, now)]
+        headers = {"Content-Type": "application/json"}
+        await self._poster.post(self._url, orjson.dumps(alerts), headers)
 
     async def close(self) -> None:
         """See ``Sink.close``."""
@@ -71,6 +66,9 @@ class Alertmanager:
 def alerts_of(notification: Notification, now: float) -> list[dict[str, Any]]:
     """What Alertmanager is told of one incident: an alert a severity, of which one may fire."""
     data = notification.newest.alert.data
+    if notification.reason is Reason.REMINDER:
+        labels = {"alertname": "SurgewatchSilence", "severity": "info"}
+        return [_alert(notification, _common(notification) | labels, now, firing=True)]
     if "incident_id" not in data:
         return [_alert(notification, _pipeline_labels(notification), now, notification.firing)]
     return [

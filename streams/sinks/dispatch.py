@@ -80,6 +80,7 @@ class Dispatcher:
         self._news = {name: asyncio.Event() for name in self._routes}
         self._due_since: dict[tuple[str, str], float] = {}
         self._tries: Counter[tuple[str, str]] = Counter()
+        self._alone: set[tuple[str, str]] = set()
         self._left_out = 0, 0
         for name in self._routes:
             # As of when somebody asks: a destination may have us wait for an hour.
@@ -150,6 +151,7 @@ class Dispatcher:
     def _forget(self, place: tuple[str, str]) -> None:
         self._due_since.pop(place, None)
         self._tries.pop(place, None)
+        self._alone.discard(place)
 
     def _waiting(self, name: str) -> int:
         return sum(place[0] == name for place in self._due_since)
@@ -178,11 +180,15 @@ class Dispatcher:
         try:
             async for attempt in retrying:
                 with attempt:
-                    batch = self.due(route.name)[: sink.batch_max]
+                    batch = self._batch(route, sink)
                     self._tries.update((one.route, one.key) for one in batch)
                     if batch:
                         await _to_its_end(self._tell(route, sink, batch))
         except DeliveryError as error:
+            if len(batch) > 1 and not error.retry:
+                # One of them is what it refuses: which, is seen when each is sent by itself.
+                self._alone.update((one.route, one.key) for one in batch)
+                return True
             # What has come a moment ago, and only goes with it, is not given up with it.
             dead = [one for one in batch if not error.retry or self._is_overdue(one)]
             self._count(route, Outcome.DEAD, len(dead))
@@ -196,6 +202,12 @@ class Dispatcher:
             told = self._record(dead, Outcome.DEAD)
             await self._journal.bury([(one, error.reason) for one in dead], told)
         return bool(batch)
+
+    def _batch(self, route: Route, sink: Sink) -> list[Notification]:
+        """What is told together next."""
+        found = self.due(route.name)[: sink.batch_max]
+        alone = [one for one in found if (one.route, one.key) in self._alone]
+        return alone[:1] or found
 
     async def _tell(self, route: Route, sink: Sink, batch: Sequence[Notification]) -> None:
         """Deliver a batch, and write that down."""

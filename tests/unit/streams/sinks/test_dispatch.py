@@ -36,7 +36,7 @@ class World:
         self.now = T0 / 1000
         self.failures = list(failures)
         self.delivered: list[list[str]] = []
-        self.told = asyncio.Event()
+        self.told, self.buried = asyncio.Event(), asyncio.Event()
         self.dead: list[str] = []
         self.book = Book(Notify(routes=(ROUTE,)), "surgewatch")
         self.registry = CollectorRegistry()
@@ -63,6 +63,7 @@ class World:
         """Keep which."""
         assert [one.key for one, _ in dead] == [one.key for one in told]
         self.dead += [one.key for one, _ in dead]
+        self.buried.set()
 
     def begin(self, name: str, offset: int) -> None:
         """An incident begins."""
@@ -138,6 +139,25 @@ async def test_what_is_refused_is_given_up_at_once(caplog: pytest.LogCaptureFixt
         f"route chat: given up: {OLD} (warning): bad; dead letters, see surgewatch redeliver"
     )
     assert (said.__dict__["route"], said.__dict__["keys"]) == ("chat", [OLD])
+
+
+async def test_what_is_refused_takes_no_other_with_it() -> None:
+    """Of a batch that is refused each is sent by itself, and only the one at fault is given up."""
+
+    class Strict(World):
+        async def deliver(self, batch: Sequence[Notification]) -> None:
+            if any(one.key == OLD for one in batch):
+                raise DeliveryError("answered 400", retry=False)
+            await super().deliver(batch)
+
+    world = Strict()
+    for offset, name in enumerate((NEW, OLD)):
+        world.begin(name, offset)
+    async with world.at_work(), asyncio.timeout(20):
+        await world.told.wait()
+        await world.buried.wait()
+    assert world.delivered == [[NEW]]
+    assert world.dead == [OLD]
 
 
 async def test_the_log_says_which_page_waits(caplog: pytest.LogCaptureFixture) -> None:

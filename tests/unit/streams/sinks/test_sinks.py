@@ -162,11 +162,19 @@ def test_alertmanager_is_told_of_no_end_before_the_beginning(
             assert alert["startsAt"] <= "2025-01-13T00:40:00.000+00:00" <= alert["endsAt"]
 
 
-async def test_reminders_go_to_people_and_webhooks_only(receiver: Receiver) -> None:
+async def test_reminders_page_nobody(receiver: Receiver) -> None:
+    """PagerDuty is not told; to Alertmanager it is information that ends by itself."""
     for sink in sinks(receiver.url).values():
         await sink.deliver([reminder()])
         await sink.close()
-    assert [r.headers.get("X-Surgewatch-Reason") for r in receiver.requests] == ["reminder"]
+    (hook,) = [r for r in receiver.requests if "X-Surgewatch-Reason" in r.headers]
+    assert hook.headers["X-Surgewatch-Reason"] == "reminder"
+    (other,) = [r for r in receiver.requests if r is not hook]
+    (alert,) = other.json
+    assert alert["labels"]["alertname"] == "SurgewatchSilence"
+    assert alert["labels"]["severity"] == "info"
+    assert alert["endsAt"] > alert["startsAt"]
+    assert "s-00000001 still holds" in alert["annotations"]["summary"]
 
 
 @pytest.mark.parametrize("name", ["pagerduty", "webhook", "alertmanager"])
