@@ -28,7 +28,7 @@ BIN = Path(sys.executable).parent
 KEY = "0123456789abcdef" * 4
 WAIT_S = 120.0
 SURGEWATCH = BIN / "surgewatch"
-DEMO_RATE = "0.3"
+DEMO, SMALLER = "--days 7 --rate 1 ", "--days 4 --rate 0.3 "
 
 
 class Stack:
@@ -112,8 +112,8 @@ class Stack:
     def demo(self) -> str:
         """The demo's script, of a smaller world."""
         (script,) = SERVICES["demo"]["command"]
-        assert "--rate 2 " in script
-        script = script.replace("--rate 2 ", f"--rate {DEMO_RATE} ")
+        assert DEMO in script
+        script = script.replace(DEMO, SMALLER)
         script = script.replace("/tmp/", f"{self.directory}/")  # noqa: S108 - as it is there
         script = script.rstrip() + f" --config {self.config}"
         return self.ran(*SERVICES["demo"]["entrypoint"], script, name="demo")
