@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SUBJECTS_MAX = 2_000
 TOLD_MAX = 200_000
+FORGET_EVERY_MS = 10_000
 RESOLVED_MS = 5 * 60_000
 """So long what is over stays known, for destinations that must be told more than once."""
 REMINDER = "surgewatch.ops.reminder.v1"
@@ -65,6 +66,7 @@ class Book:
     counts: Counts = field(default_factory=Counts)
     _told: dict[tuple[str, str], Told] = field(default_factory=dict)
     _held: set[tuple[str, str]] = field(default_factory=set)
+    _forgot_ms: int = 0
 
     @property
     def dropped(self) -> int:
@@ -130,7 +132,9 @@ class Book:
             wanted = [*self._due_of(route, now_ms), *self._reminders(route, now_ms)]
             if wanted:
                 found[route.name] = wanted
-        self.forget(now_ms)
+        # Each route asks by itself, and this looks at all of them.
+        if abs(now_ms - self._forgot_ms) >= FORGET_EVERY_MS:
+            self.forget(now_ms)
         return found
 
     def _routes(self, name: str | None) -> Iterator[Route]:
@@ -264,6 +268,7 @@ class Book:
 
     def forget(self, now_ms: int) -> None:
         """Forget what is over and told, a while after; for when all three topics were read."""
+        self._forgot_ms = now_ms
         self.operators.forget(now_ms - self.notify.max_age_ms)
         for key, subject in list(self.subjects.items()):
             if all(self._is_done(subject, route, now_ms) for route in self.notify.routes):
