@@ -200,7 +200,7 @@ def _print_table(settings: Settings, since_ms: int | None, environ: Mapping[str,
         sys.stderr.write(f"who has what in hand is not known: {error}\n")
         operators = Operators()
     table.end(lambda line: in_hand(decode_alert(line), line, operators, now_ms))
-    if not table.printed:
+    if not (table.printed or table.unreadable):
         older = f"; the newest is of {table.left_out} UTC" if table.left_out else ""
         when = "since then, and nothing goes on" if older else "yet"
         sys.stderr.write(f"no alerts {when}{older}\n")
