@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from hashlib import blake2b
 from hmac import compare_digest
@@ -16,6 +17,7 @@ STATE_VERSION = 1
 name; a test holds the list of those and fails until you do."""
 
 _DIGEST_BYTES = 32
+_READ_BYTES = 1 << 20
 _PERSON = b"surgewatch-state"
 _MAGIC = b"surgewatch state\n"
 
@@ -26,7 +28,11 @@ def seal(state: Any, key: bytes) -> bytes:
     Unpickling runs what the bytes say, so only bytes that were signed by somebody who knows the
     key are ever unpickled.
     """
-    body = zstandard.ZstdCompressor(level=1).compress(pickle.dumps(state, protocol=5))
+    packed = io.BytesIO()
+    # In one go, with a second copy of all that is kept, it took 120 MB more of 100,000 series.
+    with zstandard.ZstdCompressor(level=1).stream_writer(packed, closefd=False) as out:
+        pickle.Pickler(out, protocol=5).dump(state)
+    body = packed.getvalue()
     head = _MAGIC + STATE_VERSION.to_bytes(4, "big")
     return head + _digest(head + body, key) + body
 
@@ -49,7 +55,8 @@ def unseal(data: bytes, key: bytes) -> Any:
     digest, body = rest[:_DIGEST_BYTES], rest[_DIGEST_BYTES:]
     if not compare_digest(digest, _digest(head + body, key)):
         raise StateError("the snapshot is damaged, or was written with another users.key")
-    return pickle.loads(zstandard.decompress(body))  # noqa: S301 - signed, see seal()
+    with zstandard.ZstdDecompressor().stream_reader(body) as unpacked:
+        return pickle.load(io.BufferedReader(unpacked, _READ_BYTES))  # noqa: S301 - signed, see seal()
 
 
 def _digest(data: bytes, key: bytes) -> bytes:
