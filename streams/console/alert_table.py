@@ -13,7 +13,7 @@ from streams.console import phrases
 from streams.console.lines import SEVERITY_STYLES, print_hanging
 from streams.console.text import visible
 from streams.errors import RecordError
-from streams.notify.subjects import trouble_key
+from streams.notify.subjects import LASTING, trouble_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -61,6 +61,7 @@ class Row(NamedTuple):
         name: the incident's id, or the trouble's kind.
         at_ms: time of the alert, ms since 1970 UTC.
         hand: who has it in hand, or that it is kept quiet; "" for nobody.
+        goes_on: has it not ended? What is told once has no end, and does not.
     """
 
     key: str
@@ -73,6 +74,7 @@ class Row(NamedTuple):
     name: str
     at_ms: int = 0
     hand: str = ""
+    goes_on: bool = False
 
     @classmethod
     def of(cls, alert: Alert) -> Self:
@@ -82,7 +84,9 @@ class Row(NamedTuple):
             RecordError: its data are not those of an alert.
         """
         try:
-            return cls._of(alert)._replace(at_ms=epoch_ms(alert.time))
+            row = cls._of(alert)
+            goes_on = row.state in _GOES_ON and not _is_told_once(alert)
+            return row._replace(at_ms=epoch_ms(alert.time), goes_on=goes_on)
         except _ODD as error:
             raise RecordError("bad_value", f"no alert of this version: {error!r}") from None
 
@@ -241,7 +245,7 @@ class AlertTable:
         """
         rows = []
         for row, line in self._rows.values():
-            if row.state in _GOES_ON:
+            if row.goes_on:
                 rows.append(row._replace(hand="" if hand is None else visible(hand(line))))
             elif self._since_ms is None or row.at_ms >= self._since_ms:
                 rows.append(row)
@@ -251,6 +255,7 @@ class AlertTable:
             self._print(rows, _Layout.of(self._console.width, [*rows, _HEAD]))
 
     def _print(self, rows: Sequence[Row], layout: _Layout | None) -> None:
+        self.printed += len(rows)
         if layout is None:
             for row in rows:
                 self._paragraph(row)
@@ -260,7 +265,6 @@ class AlertTable:
             self._line(_HEAD, layout)
         for row in rows:
             self._line(row, layout)
-        self.printed += len(rows)
 
     def _line(self, row: Row, layout: _Layout) -> None:
         is_head = row is _HEAD
@@ -294,6 +298,11 @@ class AlertTable:
         if row.hand:
             words.append(f"in hand: {row.hand}")
         print_hanging(prefix, Text(", ".join(filter(None, [*words, row.name]))), self._console)
+
+
+def _is_told_once(alert: Alert) -> bool:
+    """Is it a trouble of the pipeline that nothing says the end of?"""
+    return alert.type.startswith(_PIPELINE) and phrases.kind({"type": alert.type}) not in LASTING
 
 
 def _cut(content: str, width: int) -> str:

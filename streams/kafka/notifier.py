@@ -39,6 +39,8 @@ log = logging.getLogger("surgewatch.notify")
 WAIT_MS = 500
 BEAT_S = 5.0
 TRANSACTION_TIMEOUT_MS = 60_000
+GENERATIONS = 1 << 31
+"""A generation has 32 bits, one of them for the sign."""
 
 
 class Notifier:
@@ -83,7 +85,7 @@ class Notifier:
         try:
             for topic in (self._topics.alerts, self._topics.ops, self._topics.notified):
                 await partitions_of(self._settings, topic)
-            async with _member(self._settings, self._topics.alerts) as member:
+            async with _member(self._settings, self._topics.alerts, self._clock) as member:
                 while True:
                     self.health.waits_for = "another notifier is at work"
                     await self._until_elected(member)
@@ -316,15 +318,42 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
             self.lost.set()
 
 
+def keeper(clock: Callable[[], float]) -> type[StickyPartitionAssignor]:
+    """How a member of the group says what it holds, and since when.
+
+    Of two that say so of the same, the later one has it: the other was silent for so long that it
+    was taken for dead, and does not know what has been told since. The library has a place for the
+    group's generation, by which it decides that, and never fills it.
+
+    Args:
+        clock: seconds since 1970.
+    """
+
+    class Keeper(StickyPartitionAssignor):  # type: ignore[misc]
+        """One of its own for each member: what is held is kept in the class."""
+
+        @classmethod
+        def on_assignment(cls, assignment: Any) -> None:
+            """It holds this from now on."""
+            held = cls.member_assignment
+            super().on_assignment(assignment)
+            if cls.member_assignment and not held:
+                cls.on_generation_assignment(int(clock()) % GENERATIONS)
+
+    return Keeper
+
+
 @contextlib.asynccontextmanager
-async def _member(settings: Settings, topic: str) -> AsyncIterator[_Member]:
+async def _member(
+    settings: Settings, topic: str, clock: Callable[[], float]
+) -> AsyncIterator[_Member]:
     kafka = settings.kafka
     consumer = AIOKafkaConsumer(
         **client_options(settings),
         group_id=f"{kafka.app}-notifier",
         enable_auto_commit=False,
         auto_offset_reset="latest",
-        partition_assignment_strategy=(StickyPartitionAssignor,),
+        partition_assignment_strategy=(keeper(clock),),
         session_timeout_ms=kafka.session_timeout_ms,
         heartbeat_interval_ms=kafka.session_timeout_ms // 3,
     )

@@ -114,9 +114,12 @@ def fits_some_key(pattern: str) -> bool:
 
     >>> [fits_some_key(p) for p in ("in-9e28*", "in-9e28", "pipeline/gap/2025-01-13T00:00:00Z")]
     [True, False, True]
+    >>> fits_some_key("IN-9E2810C0FFEE0000"), matches("IN-9E2810C0FFEE0000", "in-9e2810c0ffee0000")
+    (True, True)
     """
-    is_open = "*" in pattern or "?" in pattern
-    return is_open or INCIDENT_ID.fullmatch(pattern) is not None or pattern.startswith("pipeline/")
+    key = pattern.casefold()
+    is_open = "*" in key or "?" in key
+    return is_open or INCIDENT_ID.fullmatch(key) is not None or key.startswith("pipeline/")
 
 
 def in_hand(alert: Alert, raw: bytes, operators: Operators, now_ms: int) -> str:

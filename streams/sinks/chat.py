@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BATCH_MAX = 20
 MESSAGE_CHARS = 6_000
+HAD_MAX = 10_000
+"""What was given up may stay among what a URL has: of more than these the oldest are forgotten."""
 _OVER = "over"
 _TYPES = {
     "critical": apprise.NotifyType.FAILURE,
@@ -67,30 +69,32 @@ class Chat:
         """See ``Sink.deliver``. Where one of several URLs fails, the others are not told again."""
         keys = [idempotency_key(one) for one in batch]
         await asyncio.gather(*(place.deliver(batch, keys) for place in self._places))
-        failed = [n for n, place in enumerate(self._places, 1) if not place.had.issuperset(keys)]
+        failed = [n for n, place in enumerate(self._places, 1) if not place.has(keys)]
         if failed:
             which = ", ".join(map(str, failed))
             raise DeliveryError(
                 f"apprise: not delivered to URL {which} of {len(self._places)}", retry=True
             )
         for place in self._places:
-            place.had.clear()
+            place.forget(keys)
 
     async def close(self) -> None:
         """See ``Sink.close``: apprise keeps nothing open."""
 
 
 class _Place:
-    """One URL, and what it has of the batch that is being delivered."""
+    """One URL, and what it has of what another one does not have yet.
+
+    What is due takes turns: what was tried in another batch is not forgotten with that.
+    """
 
     def __init__(self, asset: apprise.AppriseAsset) -> None:
         self.apprise = apprise.Apprise(asset=asset)
-        self.had: set[str] = set()
+        self._had: dict[str, None] = {}
 
     async def deliver(self, batch: Sequence[Notification], keys: Sequence[str]) -> None:
         """Send what it does not have."""
-        self.had &= set(keys)
-        rest = [one for one, key in zip(batch, keys, strict=True) if key not in self.had]
+        rest = [one for one, key in zip(batch, keys, strict=True) if key not in self._had]
         if not rest:
             return
         title, body = message(rest)
@@ -102,7 +106,22 @@ class _Place:
             interpret_escapes=False,
         )
         if told:
-            self.had |= set(keys)
+            self.remember(keys)
+
+    def remember(self, keys: Sequence[str]) -> None:
+        """It has these."""
+        self._had |= dict.fromkeys(keys)
+        for key in list(self._had)[:-HAD_MAX]:
+            del self._had[key]
+
+    def has(self, keys: Sequence[str]) -> bool:
+        """Has it all of these?"""
+        return all(key in self._had for key in keys)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """All URLs have these: what is told anew is told."""
+        for key in keys:
+            self._had.pop(key, None)
 
 
 def message(batch: Sequence[Notification]) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -204,10 +204,12 @@ class Dispatcher:
         return bool(batch)
 
     def _batch(self, route: Route, sink: Sink) -> list[Notification]:
-        """What is told together next."""
-        found = self.due(route.name)[: sink.batch_max]
-        alone = [one for one in found if (one.route, one.key) in self._alone]
-        return alone[:1] or found
+        """What is told together next: what is told alone waits for its turn as all others do."""
+        found = self.due(route.name)
+        if found and (route.name, found[0].key) in self._alone:
+            return found[:1]
+        together = [one for one in found if (route.name, one.key) not in self._alone]
+        return together[: sink.batch_max]
 
     async def _tell(self, route: Route, sink: Sink, batch: Sequence[Notification]) -> None:
         """Deliver a batch, and write that down."""
@@ -242,12 +244,18 @@ class Dispatcher:
     async def _resend(self, route: Route, sink: Sink) -> None:
         """Tell a destination that forgets what still fires; it is tried again next time."""
         known = self._book.refresh(route.name, self._now_ms())
-        for start in range(0, len(known), sink.batch_max):
+        size = sink.batch_max
+        left = deque(known[start : start + size] for start in range(0, len(known), size))
+        while left:
+            batch = left.popleft()
             try:
-                await self._attempt(route, sink, known[start : start + sink.batch_max])
+                await self._attempt(route, sink, batch)
             except DeliveryError as error:
                 log.warning("route %s: not told again: %s", route.name, error.reason)
-                return
+                if error.retry:
+                    return
+                # Too large, or one of them is at fault: the others would be taken for over.
+                left.extend([one] for one in batch if len(batch) > 1)
 
     def _record(self, batch: Sequence[Notification], outcome: Outcome) -> list[Told]:
         now_ms = self._now_ms()

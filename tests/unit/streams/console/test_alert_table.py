@@ -231,6 +231,23 @@ def test_what_goes_on_is_never_too_old() -> None:
     assert cell_len(opened[: opened.index("in-0")]) == head.index("incident")
 
 
+def test_what_is_told_once_does_not_go_on() -> None:
+    """Nothing says that it is over: it may not stand in the table for ever."""
+    table = AlertTable(Console(file=io.StringIO()), follow=False, since_ms=4_000_000_000_000)
+    table.take([orjson.dumps(alert) for alert in of_kind("capped", "detector")])
+    table.end()
+    assert table.printed == 0
+
+
+@pytest.mark.parametrize("width", [140, 40])
+def test_what_was_printed_is_counted(width: int) -> None:
+    """Also where no table fits: else it would be said that there are no alerts."""
+    table = AlertTable(Console(file=io.StringIO(), width=width), follow=False)
+    table.take([orjson.dumps(alert) for alert in of_kind("opened", "gap")])
+    table.end()
+    assert table.printed == 2
+
+
 def test_since() -> None:
     """Older alerts are left out; what is no alert stays, for whoever shows it to judge."""
     lines = [orjson.dumps(alert) for alert in of_kind("opened", "closed")]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import apprise
 import msgspec
 import orjson
 import pytest
 import requests
 
 from streams.sinks import DeliveryError
-from streams.sinks.chat import MESSAGE_CHARS, Chat, message
+from streams.sinks.chat import HAD_MAX, MESSAGE_CHARS, Chat, _Place, message
 from streams.sinks.texts import commands
 from tests.receiver import Answer, Receiver
 from tests.unit.streams.sinks.told import HOSTILE, hostile, reminder, strange
@@ -80,6 +81,26 @@ async def test_where_one_of_several_fails_the_others_are_not_told_again(
     await chat.deliver([wave[0]])
     assert len(receiver.accepted) == 3, "what is told anew is told"
     await other.stop()
+
+
+async def test_what_takes_turns_is_told_once(receiver: Receiver, wave: list[Notification]) -> None:
+    """More wait than go in a message: while one chat is away, the other is not told in turns."""
+    other = Receiver()
+    await other.start()
+    chat = Chat([f"json://127.0.0.1:{one.port}/hook" for one in (receiver, other)])
+    other.answers.extend([Answer(500)] * 4)
+    for one in (*wave[:2], *wave[:2]):
+        with pytest.raises(DeliveryError, match="URL 2 of 2"):
+            await chat.deliver([one])
+    assert len(receiver.accepted) == 2
+    await other.stop()
+
+
+def test_what_a_url_has_is_limited() -> None:
+    """The oldest is forgotten, the newest is not."""
+    place = _Place(apprise.AppriseAsset())
+    place.remember([str(n) for n in range(HAD_MAX + 1)])
+    assert [place.has([str(n)]) for n in (0, 1, HAD_MAX)] == [False, True, True]
 
 
 async def test_redirects_are_not_followed(receiver: Receiver, wave: list[Notification]) -> None:

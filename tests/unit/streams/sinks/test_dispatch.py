@@ -30,7 +30,7 @@ class World:
     """A clock, a destination that fails so often, and what was written down."""
 
     batch_max = 20
-    resend_s = None
+    resend_s: float | None = None
 
     def __init__(self, *failures: DeliveryError) -> None:
         self.now = T0 / 1000
@@ -158,6 +158,53 @@ async def test_what_is_refused_takes_no_other_with_it() -> None:
         await world.buried.wait()
     assert world.delivered == [[NEW]]
     assert world.dead == [OLD]
+
+
+async def test_who_is_sent_alone_keeps_back_no_other() -> None:
+    """Once refused with others, it is answered 500 by itself; what begins then is told."""
+    new = asyncio.Event()
+
+    class Sick(World):
+        async def deliver(self, batch: Sequence[Notification]) -> None:
+            await asyncio.sleep(0)
+            if len(batch) > 1:
+                raise DeliveryError("answered 400", retry=False)
+            if batch[0].key == OLD:
+                self.begin(NEW, 1)
+                raise DeliveryError("answered 500", retry=True)
+            if batch[0].key == NEW:
+                new.set()
+            await super().deliver(batch)
+
+    world = Sick()
+    for offset, name in enumerate((OLD, "in-00000000000000cc")):
+        world.begin(name, offset)
+    async with world.at_work(), asyncio.timeout(2):
+        await new.wait()
+    assert world.dead == []
+
+
+async def test_what_is_refused_together_is_told_again_one_by_one() -> None:
+    """A proxy takes no large body: what still fires must not be taken for over."""
+    again = asyncio.Event()
+
+    class Small(World):
+        resend_s = 60.0
+
+        async def deliver(self, batch: Sequence[Notification]) -> None:
+            if len(batch) > 1:
+                raise DeliveryError("answered 413", retry=False)
+            await super().deliver(batch)
+            if len(self.delivered) == 4:
+                again.set()
+
+    world = Small()
+    for offset, name in enumerate((OLD, NEW)):
+        world.begin(name, offset)
+    async with world.at_work(), asyncio.timeout(2):
+        await again.wait()
+    assert world.delivered == [[OLD], [NEW]] * 2
+    assert world.dead == []
 
 
 async def test_the_log_says_which_page_waits(caplog: pytest.LogCaptureFixture) -> None:
