@@ -13,14 +13,12 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.errors import BrokerError
 from streams.kafka import answers, deadletters
 from streams.kafka.connect import broker_errors, client_options, start, stop
 from streams.kafka.topics import Topics, partitions_of
+from streams.kafka.turn import Member, member_of, taken_over
 from streams.notify import Book, encode_told, told_key
 from streams.observe import Health, Monitor
 from streams.observe.names import DeliveryMetrics, new_registry
@@ -29,7 +27,7 @@ from streams.sinks import make_sinks
 from streams.sinks.dispatch import Dispatcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from streams.notify import Notification, Told
     from streams.settings import Settings
@@ -39,8 +37,6 @@ log = logging.getLogger("surgewatch.notify")
 WAIT_MS = 500
 BEAT_S = 5.0
 TRANSACTION_TIMEOUT_MS = 60_000
-GENERATIONS = 1 << 31
-"""A generation has 32 bits, one of them for the sign."""
 
 
 class Notifier:
@@ -85,7 +81,7 @@ class Notifier:
         try:
             for topic in (self._topics.alerts, self._topics.ops, self._topics.notified):
                 await partitions_of(self._settings, topic)
-            async with _member(self._settings, self._topics.alerts, self._clock) as member:
+            async with member_of(self._settings, self._topics.alerts, self._clock) as member:
                 while True:
                     self.health.waits_for = "another notifier is at work"
                     await self._until_elected(member)
@@ -94,7 +90,7 @@ class Notifier:
             await asyncio.gather(*(sink.close() for sink in self._sinks.values()))
             await self.monitor.stop()
 
-    async def _until_elected(self, member: _Member) -> None:
+    async def _until_elected(self, member: Member) -> None:
         said = False
         while not member.elected.is_set():
             self.health.beat()
@@ -105,7 +101,7 @@ class Notifier:
                     log.info("another notifier is at work: this one stands by")
                 said = True
 
-    async def _until_lost(self, member: _Member) -> None:
+    async def _until_lost(self, member: Member) -> None:
         """Work until another is to."""
         work = asyncio.create_task(self._work())
         lost = asyncio.create_task(member.lost.wait())
@@ -124,7 +120,7 @@ class Notifier:
         """One turn: read what is there, then deliver."""
         self.health.waits_for = "it reads what is there"
         book = Book(self._settings.notify, self._settings.alerts.source)
-        with _taken_over(), broker_errors(self._settings):
+        with taken_over(), broker_errors(self._settings):
             async with _journal(self._settings, self._topics) as journal:
                 feed = _Feed(self._settings, self._topics, book, self._clock)
                 await feed.start()
@@ -287,118 +283,3 @@ async def _journal(settings: Settings, topics: Topics) -> AsyncIterator[_KafkaJo
         yield _KafkaJournal(producer, topics)
     finally:
         await stop(producer)
-
-
-# -- one at a time ---------------------------------------------------------------------------------
-
-
-class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Is it this notifier's turn? The group gives the one partition of alerts to one of them.
-
-    Whoever has it keeps it: one that is started for a trial must not take deliveries away. That it
-    is asked for back whenever somebody joins or leaves is no reason to stop.
-    """
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
-        self.elected = asyncio.Event()
-        self.lost = asyncio.Event()
-
-    async def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
-        """It may be given back at once, which ``on_partitions_assigned`` will say."""
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """It reads nothing by itself."""
-        self._consumer.pause(*assigned)
-        if assigned:
-            self.lost.clear()
-            self.elected.set()
-        else:
-            self.elected.clear()
-            self.lost.set()
-
-
-def keeper(clock: Callable[[], float]) -> type[StickyPartitionAssignor]:
-    """How a member of the group says what it holds, and since when.
-
-    Of two that say so of the same, the later one has it: the other was silent for so long that it
-    was taken for dead, and does not know what has been told since. The library has a place for the
-    group's generation, by which it decides that, and never fills it.
-
-    Args:
-        clock: seconds since 1970.
-    """
-
-    class Keeper(StickyPartitionAssignor):  # type: ignore[misc]
-        """One of its own for each member: what is held is kept in the class."""
-
-        @classmethod
-        def on_assignment(cls, assignment: Any) -> None:
-            """It holds this from now on."""
-            held = cls.member_assignment
-            super().on_assignment(assignment)
-            if cls.member_assignment and not held:
-                cls.on_generation_assignment(int(clock()) % GENERATIONS)
-
-    return Keeper
-
-
-@contextlib.asynccontextmanager
-async def _member(
-    settings: Settings, topic: str, clock: Callable[[], float]
-) -> AsyncIterator[_Member]:
-    kafka = settings.kafka
-    consumer = AIOKafkaConsumer(
-        **client_options(settings),
-        group_id=f"{kafka.app}-notifier",
-        enable_auto_commit=False,
-        auto_offset_reset="latest",
-        partition_assignment_strategy=(keeper(clock),),
-        session_timeout_ms=kafka.session_timeout_ms,
-        heartbeat_interval_ms=kafka.session_timeout_ms // 3,
-    )
-    member = _Member(consumer)
-    consumer.subscribe([topic], listener=member)
-
-    async def stay() -> None:
-        while True:
-            await consumer.getmany(timeout_ms=1_000)
-
-    try:
-        await start(consumer, settings)
-        async with _beside(stay()):
-            yield member
-    finally:
-        await stop(consumer)
-
-
-@contextlib.asynccontextmanager
-async def _beside(work: Any) -> AsyncIterator[None]:
-    """Run work that never ends by itself; what goes wrong in it ends the block."""
-    with _taken_over():
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(work)
-            try:
-                yield
-            finally:
-                task.cancel()
-
-
-@contextlib.contextmanager
-def _taken_over() -> Iterator[None]:
-    """Say what went wrong, also in a group of tasks, as an error that its user can read."""
-    try:
-        yield
-    except (BaseExceptionGroup, ProducerFenced, IllegalOperation) as error:
-        raise _readable(error) from None
-
-
-def _readable(error: BaseException) -> BaseException:
-    """The first error of a group, or of one; as an error of ours where it is Kafka's."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, ProducerFenced | IllegalOperation):
-        return BrokerError("another notifier has taken over what this one was doing")
-    if isinstance(error, KafkaError):
-        return BrokerError(f"Kafka: {error!r}")
-    return error

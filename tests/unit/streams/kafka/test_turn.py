@@ -9,7 +9,7 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.protocol.metadata import MetadataResponse_v0
 
-from streams.kafka.notifier import keeper
+from streams.kafka.turn import keeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
