@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,7 +89,12 @@ def surgewatch(
         captured = capsysbinary.readouterr()
         return Ran(code, captured.out, captured.err.decode())
 
-    threshold = gc.get_threshold()
+    threshold, root = gc.get_threshold(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield run
     gc.set_threshold(*threshold)
     gc.unfreeze()
+    # A command that logs does so to what stands for standard error in this test alone: the next
+    # warning of a library would find that closed.
+    root.handlers[:] = handlers
+    root.setLevel(level)
