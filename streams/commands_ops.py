@@ -21,7 +21,7 @@ from streams.errors import BrokerError, RecordError, UsageError
 from streams.files import check_inputs, read_lines
 from streams.kafka import ops, redeliver, topics
 from streams.notify import replayed
-from streams.notify.operators import VALUES, fits, fits_some_key, matches
+from streams.notify.operators import VALUES, fits_all, fits_some_key, matches
 from streams.observe import set_up_logs
 from streams.said import Ack, Matcher, Silence
 from streams.sinks import DeliveryError, make_sinks, texts
@@ -199,7 +199,7 @@ def silence(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     )
     subjects = asyncio.run(ops.going_on(settings, now_ms))
     asyncio.run(ops.put(settings, said))
-    kept = sum(all(fits(one, subject) for one in given) for subject in subjects)
+    kept = sum(fits_all(given, subject) for subject in subjects)
     what = visible(", ".join(map(str, given)), _MATCHERS_CHARS)
     sys.stdout.write(
         f"{said.silence_id}: {what}, until {said.until}, by {visible(said.by)}\n"

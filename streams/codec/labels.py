@@ -31,7 +31,9 @@ BY_CHARS = 200
 SERIES_MAX = 100
 _SHOWN_CHARS = 60
 
-_IncidentId = Annotated[str, Meta(pattern=r"^in-[0-9a-f]{16}\Z")]
+INCIDENT_ID = r"in-[0-9a-f]{16}"
+"""The id of an incident, as a regular expression."""
+IncidentId = Annotated[str, Meta(pattern=rf"^{INCIDENT_ID}\Z")]
 _Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 _Series = Annotated[
     str, Meta(pattern=r"^(all|region/[A-Z]{2}|hashtag/[\s\S]+|pair/[A-Z]{2}/[\s\S]+)\Z")
@@ -41,7 +43,7 @@ _Series = Annotated[
 class _Said(msgspec.Struct):
     """The ``data`` of a label."""
 
-    incident_id: _IncidentId
+    incident_id: IncidentId
     verdict: Literal["true", "false", "expected"]
     series: Annotated[list[_Series], Meta(min_length=1, max_length=SERIES_MAX)]
     since: str = msgspec.field(name="from")
@@ -60,7 +62,7 @@ class _Member(msgspec.Struct):
 
 
 class _Incident(msgspec.Struct):
-    incident_id: _IncidentId
+    incident_id: IncidentId
     onset_at: str
     series: list[_Member]
     status: str = ""

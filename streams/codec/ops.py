@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from streams.codec import envelope
 from streams.codec.envelope import OPS, UNREADABLE, refusal, type_of
-from streams.codec.labels import BY_CHARS, NOTE_CHARS
+from streams.codec.labels import BY_CHARS, NOTE_CHARS, IncidentId
 from streams.codec.timestamps import epoch_ms
 from streams.errors import RecordError
 from streams.said import Ack, Matcher, Silence
@@ -27,7 +27,7 @@ _Note = Annotated[str, Meta(max_length=NOTE_CHARS)]
 
 
 class _AckData(msgspec.Struct):
-    incident_id: Annotated[str, Meta(pattern=r"^in-[0-9a-f]{16}\Z")]
+    incident_id: IncidentId
     by: _By
     users: Annotated[int, Meta(ge=0)]
     note: _Note = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -10,15 +11,15 @@ import msgspec
 
 from detectors.incident import SEVERITIES
 from streams.codec import epoch_ms
-from streams.codec.labels import CONFIRMED
+from streams.codec.labels import CONFIRMED, INCIDENT_ID
 from streams.codec.regions import REGIONS
 from streams.errors import RecordError
-from streams.notify.subjects import INCIDENT_ID, LASTING, PIPELINE, TOLD_ONCE, subject_of
+from streams.notify.subjects import LASTING, PIPELINE, TOLD_ONCE, subject_of
 from streams.said import Ack, Silence
 from streams.settings.notify import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from streams.events import Alert
     from streams.notify.subjects import Subject
@@ -104,7 +105,7 @@ class Operators:
             for silence in self.silences.values()
             if epoch_ms(silence.since) <= now_ms
             and from_ms < _ends_ms(silence)
-            and all(fits(matcher, subject) for matcher in silence.matchers)
+            and fits_all(silence.matchers, subject)
         ]
         return max(fitting, key=_ends_ms, default=None)
 
@@ -119,7 +120,7 @@ def fits_some_key(pattern: str) -> bool:
     """
     key = pattern.casefold()
     is_open = "*" in key or "?" in key
-    return is_open or INCIDENT_ID.fullmatch(key) is not None or key.startswith("pipeline/")
+    return is_open or re.fullmatch(INCIDENT_ID, key) is not None or key.startswith("pipeline/")
 
 
 def in_hand(alert: Alert, raw: bytes, operators: Operators, now_ms: int) -> str:
@@ -150,6 +151,11 @@ def fits(matcher: Matcher, subject: Subject) -> bool:
         "type": {subject.newest.alert.type},
     }[matcher.field]
     return any(matches(matcher.pattern, value) for value in values if value)
+
+
+def fits_all(matchers: Iterable[Matcher], subject: Subject) -> bool:
+    """Do all conditions of a silence hold for a subject?"""
+    return all(fits(matcher, subject) for matcher in matchers)
 
 
 def matches(pattern: str, value: str) -> bool:

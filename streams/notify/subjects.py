@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +10,7 @@ from msgspec import Meta
 
 from detectors.crowd import OTHER
 from streams.codec import epoch_ms
-from streams.codec.labels import CONFIRMED
+from streams.codec.labels import CONFIRMED, IncidentId
 from streams.errors import RecordError
 from streams.notify.records import Event
 
@@ -29,8 +28,6 @@ TOLD_ONCE = frozenset({"capped", "detector"})
 EVENTS_MAX = 50
 """Alerts kept of one subject; of more the first and the latest stay."""
 
-INCIDENT_ID = re.compile(r"in-[0-9a-f]{16}")
-
 
 class _Named(msgspec.Struct):
     """A region or hashtag of an incident."""
@@ -42,7 +39,7 @@ class _Named(msgspec.Struct):
 class _Incident(msgspec.Struct):
     """What is needed of an incident's ``data``."""
 
-    incident_id: Annotated[str, Meta(pattern=rf"^{INCIDENT_ID.pattern}\Z")]
+    incident_id: IncidentId
     status: Literal["open", "peaked", "closed"]
     severity: Literal["info", "warning", "critical"]
     level: Literal["all", "region", "hashtag", "pair"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from streams.codec.labels import INCIDENT_ID
 from streams.console import phrases, reasons
 from streams.console.text import visible
 from streams.notify import Reason
-from streams.notify.subjects import INCIDENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def facts(notification: Notification) -> str:
 def commands(notification: Notification) -> list[str]:
     """What to run, to be copied: nothing in it was written by a stranger."""
     name = notification.key
-    if not INCIDENT_ID.fullmatch(name):
+    if not re.fullmatch(INCIDENT_ID, name):
         return []
     ack = [f"In hand? surgewatch ack {name}"]
     return [
